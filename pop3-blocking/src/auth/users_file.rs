@@ -1,0 +1,7 @@
+//! wip
+/// wip
+#[derive(Debug)]
+pub struct UsersFile;
+/// wip
+#[derive(Debug)]
+pub struct UsersFileError;

@@ -1,0 +1,1 @@
+//! Message bodies on the wire: byte-stuffing, line ends, the cut of `TOP`, and the size `LIST` tells.
