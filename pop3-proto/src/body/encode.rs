@@ -1,0 +1,278 @@
+//! From the store to the wire: CRLF line ends, byte-stuffing, the end line (RFC 1939 section 3).
+//!
+//! The state is the place in the line, kept over chunks; it starts at a line start, so that a dot that is the first
+//! octet of a message is stuffed too (row PB-S08). Octets are added, never held back: an added CR or dot is written
+//! and moves the state so that the octet it precedes is plain. That is why a call may stop between any two octets.
+
+use crate::{Full, Sink};
+use memchr::memchr_iter;
+
+/// Which changes a message undergoes on its way out, besides line ends.
+///
+/// [`BodyEncoder`] and [`Measure`](super::Measure) must be given the same rules, or sizes will not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BodyRules {
+    /// Adds an empty line at the end of a message that has none, and counts it. On unless switched off (row PB-Q55).
+    pub add_header_separator: bool,
+    /// Sends 0x00 as 0x80, for clients that hang at NUL. Off unless switched on; sizes stay (row PB-Q54).
+    pub mask_nul: bool,
+}
+
+impl BodyRules {
+    /// The defaults: a missing header separator is added, NUL passes.
+    pub const fn new() -> Self {
+        Self { add_header_separator: true, mask_nul: false }
+    }
+
+    /// Sets [`add_header_separator`](Self::add_header_separator).
+    #[must_use]
+    pub const fn with_add_header_separator(mut self, add: bool) -> Self {
+        self.add_header_separator = add;
+        self
+    }
+
+    /// Sets [`mask_nul`](Self::mask_nul).
+    #[must_use]
+    pub const fn with_mask_nul(mut self, mask: bool) -> Self {
+        self.mask_nul = mask;
+        self
+    }
+}
+
+impl Default for BodyRules {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// How far one call of [`BodyEncoder::encode`] came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub struct Progress {
+    /// Octets taken from the front of the source.
+    pub read: usize,
+    /// Octets written to the front of the output.
+    pub written: usize,
+}
+
+/// Writes one message as the body of a multi-line reply.
+///
+/// Give it the stored octets in pieces of any size with [`encode`](Self::encode), then call
+/// [`finish`](Self::finish). If the store fails midway, do not: drop the encoder and close the connection, so that
+/// the client sees that the message is cut off (row R1939-3.18).
+///
+/// # Source
+///
+/// RFC 1939 section 3; rows R1939-3.7, R1939-3.9, R1939-3.11.
+#[derive(Clone, Debug)]
+pub struct BodyEncoder {
+    scan: Scan,
+    mask_nul: bool,
+    finished: bool,
+}
+
+impl BodyEncoder {
+    /// An encoder that stands before the first octet of a message.
+    pub const fn new(rules: BodyRules) -> Self {
+        Self { scan: Scan::new(rules), mask_nul: rules.mask_nul, finished: false }
+    }
+
+    /// Encodes from `src` to `dst` until either is used up, and tells how far it came.
+    ///
+    /// Send what was written, then call again with the rest of `src`. It always makes progress when `dst` has
+    /// 3 octets or more and `src` is not empty: then [`Progress::written`] is not 0. [`Progress::read`] may be 0 when
+    /// there was room for an added octet only. `dst` can be filled to its last octet; up to twice the octets of `src`
+    /// may come out. After [`finish`](Self::finish) it reads and writes nothing.
+    ///
+    /// One pass, linear in the octets read, however small the pieces are.
+    ///
+    /// # Source
+    ///
+    /// RFC 1939 section 3; rows R1939-3.7, R1939-3.11, PB-S07.
+    pub fn encode(&mut self, src: &[u8], dst: &mut [u8]) -> Progress {
+        let (mut read, mut written) = (0usize, 0usize);
+        if self.finished {
+            return Progress { read, written };
+        }
+        while let (Some(&next), Some(room)) = (src.get(read), dst.get_mut(written..)) {
+            let Some(slot) = room.first_mut() else { break };
+            if let Some(added) = self.scan.insertion(next) {
+                *slot = added;
+                written = written.saturating_add(1);
+                continue;
+            }
+            let fits = src.len().saturating_sub(read).min(room.len());
+            let plain = src.get(read..read.saturating_add(fits)).unwrap_or(&[]);
+            let n = self.scan.run(plain);
+            if let (Some(from), Some(to)) = (plain.get(..n), room.get_mut(..n)) {
+                to.copy_from_slice(from);
+                if self.mask_nul {
+                    mask(to);
+                }
+            }
+            read = read.saturating_add(n);
+            written = written.saturating_add(n);
+        }
+        Progress { read, written }
+    }
+
+    /// Completes the last line, adds the header separator if the rules ask for it, and writes the end line.
+    ///
+    /// At most 7 octets: CRLF, CRLF, `.` CRLF. Afterwards the encoder is used up; a second call writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Full`]: `out` has no room for all of it. Nothing was written or changed; make room and call again.
+    ///
+    /// # Source
+    ///
+    /// RFC 1939 section 3; rows R1939-3.7, R1939-3.11, PB-Q55.
+    pub fn finish(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), Full> {
+        if self.finished {
+            return Ok(());
+        }
+        let mut scan = self.scan.clone();
+        let lines = scan.complete();
+        let octets: &[u8] = match lines {
+            0 => b".\r\n",
+            1 => b"\r\n.\r\n",
+            _ => b"\r\n\r\n.\r\n",
+        };
+        out.reserve(octets.len())?;
+        out.put(octets);
+        self.scan = scan;
+        self.finished = true;
+        Ok(())
+    }
+
+    /// How many octets the message has so far, as the client will count them: added line ends included, stuffed dots
+    /// and the end line not. After [`finish`](Self::finish) it is the size of the message.
+    ///
+    /// Equals [`Measure::finish`](super::Measure::finish) over the same source and rules; where a size was announced,
+    /// compare them before the end line goes out. Changes with [`encode`](Self::encode) and `finish` only.
+    ///
+    /// # Source
+    ///
+    /// RFC 1939 section 11; row R1939-5.6.
+    pub const fn octets(&self) -> u64 {
+        self.scan.octets
+    }
+}
+
+/// Replaces each NUL.
+fn mask(octets: &mut [u8]) {
+    let mut rest = octets;
+    while let Some(at) = memchr::memchr(0, rest) {
+        let Some((nul, behind)) = rest.get_mut(at..).and_then(<[u8]>::split_first_mut) else { return };
+        *nul = 0x80;
+        rest = behind;
+    }
+}
+
+/// The place in a line of source octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Before the first octet of a line.
+    Start,
+    /// The line holds one CR and nothing else.
+    LoneCr,
+    /// The last octet is not CR.
+    Text,
+    /// The last octet is CR, and others are before it.
+    Cr,
+}
+
+impl Place {
+    /// The place after further octets of the same line, among which is no LF.
+    pub(super) fn after(self, octets: &[u8]) -> Self {
+        match octets.split_last() {
+            None => self,
+            Some((b'\r', [])) if self == Self::Start => Self::LoneCr,
+            Some((b'\r', _)) => Self::Cr,
+            Some(_) => Self::Text,
+        }
+    }
+
+    /// Whether an LF here ends an empty line.
+    pub(super) const fn is_blank(self) -> bool {
+        matches!(self, Self::Start | Self::LoneCr)
+    }
+
+    /// Whether an LF here is the second half of CRLF.
+    const fn is_after_cr(self) -> bool {
+        matches!(self, Self::LoneCr | Self::Cr)
+    }
+}
+
+/// Finds out what stays and what is added, and counts: all of the encoder but the copying.
+#[derive(Clone, Debug)]
+pub(super) struct Scan {
+    place: Place,
+    /// Whether an empty line at the end is still wanted.
+    wants_separator: bool,
+    /// Message octets so far.
+    octets: u64,
+}
+
+impl Scan {
+    pub(super) const fn new(rules: BodyRules) -> Self {
+        Self { place: Place::Start, wants_separator: rules.add_header_separator, octets: 0 }
+    }
+
+    /// The octet that must be added before `next`, if any. Afterwards `next` is plain.
+    pub(super) fn insertion(&mut self, next: u8) -> Option<u8> {
+        match (self.place, next) {
+            (Place::Start, b'.') => {
+                self.place = Place::Text;
+                Some(b'.')
+            }
+            (Place::Start | Place::Text, b'\n') => {
+                self.place = self.place.after(b"\r");
+                self.octets = self.octets.saturating_add(1);
+                Some(b'\r')
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the octets that need nothing added between them; returns how many. The first one is known to be plain.
+    pub(super) fn run(&mut self, src: &[u8]) -> usize {
+        let mut line_start = 0usize;
+        let mut length = src.len();
+        for lf in memchr_iter(b'\n', src) {
+            let place = self.place.after(src.get(line_start..lf).unwrap_or(&[]));
+            if !place.is_after_cr() {
+                length = lf;
+                break;
+            }
+            if place.is_blank() {
+                self.wants_separator = false;
+            }
+            self.place = Place::Start;
+            line_start = lf.saturating_add(1);
+            if src.get(line_start) == Some(&b'.') {
+                length = line_start;
+                break;
+            }
+        }
+        self.place = self.place.after(src.get(line_start..length).unwrap_or(&[]));
+        self.octets = self.octets.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        length
+    }
+
+    /// Ends the message: counts the line ends that are missing and returns how many, 0 to 2.
+    pub(super) fn complete(&mut self) -> u8 {
+        let unended = u8::from(self.place != Place::Start);
+        let lines = unended.saturating_add(u8::from(self.wants_separator));
+        self.place = Place::Start;
+        self.wants_separator = false;
+        self.octets = self.octets.saturating_add(u64::from(lines).saturating_mul(2));
+        lines
+    }
+
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
+    }
+}
