@@ -26,6 +26,11 @@ extern crate std;
 pub mod body;
 mod buffer;
 mod codec;
+#[cfg(feature = "sasl")]
+pub mod sasl;
+mod uri;
 
 pub use buffer::{Buffer, Full, Sink};
 pub use codec::{Arg, ArgError, MessageNumber, Secret, parse_number};
+pub use codec::{Base64, Base64Error, InitialResponse, MechanismName};
+pub use uri::{PercentDecoded, PopUrl, PopUrlError, UrlAuth, UrlHost, UrlTls};
