@@ -24,9 +24,11 @@ mod pem;
 mod provider;
 pub(crate) mod pump;
 mod server;
-#[cfg(all(test, any(feature = "aws-lc-rs", feature = "ring")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 pub(crate) mod test_ca;
-#[cfg(all(test, unix, any(feature = "aws-lc-rs", feature = "ring")))]
+#[cfg(test)]
+#[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
 mod tests;
 mod trust;
 

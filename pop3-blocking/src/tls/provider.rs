@@ -50,7 +50,8 @@ pub(super) fn ticketer() -> Result<Option<Arc<dyn ProducesTickets>>, rustls::Err
     Ok(None)
 }
 
-#[cfg(all(test, any(feature = "aws-lc-rs", feature = "ring")))]
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
 mod tests {
     use super::*;
 
@@ -64,7 +65,8 @@ mod tests {
     }
 }
 
-#[cfg(all(test, not(any(feature = "aws-lc-rs", feature = "ring"))))]
+#[cfg(test)]
+#[cfg(not(any(feature = "aws-lc-rs", feature = "ring")))]
 mod tests {
     use super::*;
 

@@ -1,5 +1,7 @@
 //! A throw-away certificate authority for tests.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
     IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
@@ -25,7 +27,10 @@ pub(crate) struct Issued {
 impl Ca {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "throw-away authority");
+        // Two authorities of one name would fail by signature instead of by name.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("throw-away authority {}", MADE.fetch_add(1, Ordering::Relaxed));
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
