@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod auth;
+pub mod delivery;
 pub mod store;
 
 pub use pop3_proto;
