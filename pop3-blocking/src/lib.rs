@@ -4,6 +4,7 @@
 
 pub mod auth;
 pub mod client;
+pub mod delivery;
 pub mod store;
 pub mod tls;
 mod transport;
