@@ -10,7 +10,7 @@
 //! Chunks borrow the input and span as many lines as they can. At most two octets are held back, and they are known
 //! (`.` and CR), so the machine needs no buffer.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 /// Removes the byte-stuffing of one body and finds its end.
 ///
@@ -122,22 +122,27 @@ impl BodyDecoder {
 
     /// The first octets of `rest` up to the next dot that begins a line. The first octet is known to be none.
     fn run<'i>(&mut self, rest: &'i [u8]) -> &'i [u8] {
-        let line_end: &[u8] = if self.lenient_lf { b"\n" } else { b"\r\n" };
-        // The only dot that the search below cannot see: its CR was in the input before.
-        let length = if self.at == At::Cr && rest.starts_with(b"\n.") {
-            Some(1)
-        } else if self.lenient_lf {
-            memmem::find(rest, b"\n.").map(|at| at.saturating_add(1))
-        } else {
-            memmem::find(rest, b"\r\n.").map(|at| at.saturating_add(2))
+        let before = self.at;
+        let ends_line = |lf: usize| match lf.checked_sub(1) {
+            _ if self.lenient_lf => true,
+            None => before == At::Cr,
+            Some(at) => rest.get(at) == Some(&b'\r'),
         };
-        let run = length.and_then(|n| rest.get(..n)).unwrap_or(rest);
-        self.at = if run.ends_with(line_end) || (self.at == At::Cr && run == b"\n") {
-            At::LineStart
-        } else if run.last() == Some(&b'\r') {
-            At::Cr
+        // The first line by itself: where one line begins with a dot others do, and the long search has a price.
+        let first = memchr(b'\n', rest).unwrap_or(rest.len());
+        let behind = first.saturating_add(1);
+        let dot = if rest.get(behind) == Some(&b'.') && ends_line(first) {
+            Some(first)
         } else {
-            At::Text
+            // LF and dot are rare beside each other, CR and LF are not: this seldom stops in vain.
+            let found = memmem::find_iter(rest.get(behind..).unwrap_or(&[]), b"\n.");
+            found.map(|lf| lf.saturating_add(behind)).find(|&lf| ends_line(lf))
+        };
+        let run = dot.and_then(|lf| rest.get(..=lf)).unwrap_or(rest);
+        self.at = match run.split_last() {
+            Some((b'\n', line)) if ends_line(line.len()) => At::LineStart,
+            Some((b'\r', _)) => At::Cr,
+            _ => At::Text,
         };
         run
     }
