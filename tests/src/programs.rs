@@ -50,3 +50,15 @@ fn build(folder: &Path) {
     let status = cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).status().unwrap();
     assert!(status.success(), "{cargo:?}: {status}");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_are_there_and_no_older_than_their_sources() {
+        for name in ["pop3", "pop3d"] {
+            assert!(is_current(&program(name)), "{name}");
+        }
+    }
+}
