@@ -8,6 +8,7 @@ use core::fmt;
 
 /// There is not enough room; nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "sinks of other crates build it")]
 pub struct Full {
     /// How many octets of room the write needs in all.
     pub needed: usize,
@@ -63,7 +64,7 @@ impl<S: Sink + ?Sized> Sink for &mut S {
     }
 }
 
-#[cfg(feature = "alloc")]
+#[cfg(any(feature = "alloc", test))]
 impl Sink for alloc::vec::Vec<u8> {
     fn reserve(&mut self, octets: usize) -> Result<(), Full> {
         self.try_reserve(octets).map_err(|_| Full { needed: octets })

@@ -148,3 +148,250 @@ impl Default for BodyDecoder {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{LINES, cuts, strings};
+    use super::*;
+    use std::{vec, vec::Vec};
+
+    /// The content so far, and how many octets the body has on the wire if its end was seen.
+    type Seen = (Vec<u8>, Option<usize>);
+
+    /// The rule of RFC 1939 section 3, line by line. A last line without line end counts as far as it is decided.
+    fn reference(input: &[u8], lenient: bool) -> Seen {
+        let (mut out, mut at) = (Vec::new(), 0);
+        loop {
+            let rest = &input[at..];
+            let crlf = rest.windows(2).position(|w| w == b"\r\n").map(|at| at + 2);
+            let lf = rest.iter().position(|&b| b == b'\n').map(|at| at + 1);
+            let line = &rest[..if lenient { lf } else { crlf }.unwrap_or(rest.len())];
+            let content = line.strip_prefix(b".").unwrap_or(line);
+            match line {
+                b".\r\n" => return (out, Some(at + 3)),
+                b".\n" if lenient => return (out, Some(at + 2)),
+                b"" | b"." | b".\r" => return (out, None),
+                _ => out.extend(content),
+            }
+            at += line.len();
+        }
+    }
+
+    fn run<'a>(mut decoder: BodyDecoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+        let (mut out, mut taken) = (Vec::new(), 0);
+        for piece in pieces {
+            let mut rest = piece;
+            loop {
+                let (n, step) = decoder.decode(rest);
+                taken += n;
+                rest = &rest[n..];
+                match step {
+                    BodyStep::Chunk(chunk) => {
+                        assert!(!chunk.is_empty());
+                        out.extend(chunk);
+                    }
+                    BodyStep::NeedInput => {
+                        assert!(rest.is_empty() && !decoder.is_finished());
+                        break;
+                    }
+                    BodyStep::End => {
+                        assert!(decoder.is_finished());
+                        assert_eq!(decoder.decode(b".\r\n"), (0, BodyStep::End));
+                        return (out, Some(taken));
+                    }
+                }
+            }
+        }
+        assert!(!decoder.is_finished());
+        (out, None)
+    }
+
+    fn whole(input: &[u8]) -> Seen {
+        run(BodyDecoder::new(), [input])
+    }
+
+    fn check_cuts(input: &[u8]) {
+        let (strict, lenient) = (reference(input, false), reference(input, true));
+        cuts(input, |pieces| assert_eq!(run(BodyDecoder::new(), pieces), strict, "{input:?}"));
+        cuts(input, |pieces| {
+            assert_eq!(run(BodyDecoder::with_lenient_lf(), pieces), lenient, "lenient {input:?}");
+        });
+    }
+
+    #[test]
+    fn r1939_3_9_all_short_strings_at_every_cut() {
+        strings(LINES, 8, check_cuts);
+    }
+
+    #[test]
+    fn r1939_3_9_all_short_strings_in_all_ways_to_cut() {
+        strings(LINES, 6, |input| {
+            let expected = reference(input, false);
+            for mask in 0..1u32 << input.len().saturating_sub(1) {
+                let mut pieces = Vec::new();
+                let mut start = 0;
+                for at in 1..=input.len() {
+                    if at == input.len() || mask >> (at - 1) & 1 == 1 {
+                        pieces.push(&input[start..at]);
+                        start = at;
+                    }
+                }
+                assert_eq!(run(BodyDecoder::new(), pieces), expected, "{input:?} {mask:b}");
+            }
+        });
+    }
+
+    #[test]
+    fn r1939_3_8_all_short_tails_behind_a_long_line() {
+        // Long enough for the vector code of the search, which short inputs never reach.
+        for length in [61, 100] {
+            let mut input = vec![b'x'; length];
+            strings(LINES, 5, |tail| {
+                input.truncate(length);
+                input.extend(tail);
+                input.extend(b"\r\n.y, and further text to be searched for a dot at a line start.\r\n.\r\n");
+                assert_eq!(whole(&input), reference(&input, false), "{tail:?}");
+            });
+        }
+    }
+
+    #[test]
+    fn pb_c14_the_end_line_in_pieces() {
+        for case in [
+            &b"a\r\n.\r\n"[..],
+            b"a\r\n.x\r\n.\r\n",
+            b"a\r\n..\r\n.\r\n",
+            b"a\r\n.\r\r\n.\r\n",
+            b"a\r\n.\rx\r\n.\r\n",
+            b"a\r\n...\r\n.\r\n",
+        ] {
+            check_cuts(case);
+        }
+        assert_eq!(
+            run(BodyDecoder::new(), [&b"a\r\n"[..], b".", b"b\r\n.\r\n"]),
+            (b"a\r\nb\r\n".into(), Some(10))
+        );
+        assert_eq!(whole(b"a\r\n.\rx\r\n.\r\n").0, b"a\r\n\rx\r\n");
+    }
+
+    #[test]
+    fn pb_c15_only_crlf_dot_crlf_ends() {
+        for almost in [&b"\n.\n"[..], b"\n.\r\n", b"\r\n.\n", b"\r.\r", b"\r\n.\r", b"\r.\r\n"] {
+            let input = [b"a", almost, b"+OK 2 messages\r\n-ERR\r\n.\r\n+OK next\r\n"].concat();
+            let (content, end) = whole(&input);
+            assert_eq!(end, Some(input.len() - b"+OK next\r\n".len()), "{almost:?}");
+            assert!(content.ends_with(b"+OK 2 messages\r\n-ERR\r\n"));
+            check_cuts(&input);
+        }
+        assert_eq!(whole(b"a\n.\nb\r\n.\r\n"), (b"a\n.\nb\r\n".into(), Some(10)));
+    }
+
+    #[test]
+    fn pb_c13_a_line_of_a_mebibyte_passes() {
+        let mut input = vec![b'x'; 1 << 20];
+        input.extend(b"\r\n.\r\n+OK");
+        let (content, end) = whole(&input);
+        assert_eq!(end, Some((1 << 20) + 5));
+        assert_eq!(content, &input[..(1 << 20) + 2]);
+    }
+
+    #[test]
+    fn pb_c26_every_octet_value_at_every_place() {
+        for value in 0..=255u8 {
+            for at in 0..6 {
+                let mut input = *b"ab\r\ncd\r\n.\r\n+OK\r\n";
+                input[at] = value;
+                let seen = whole(&input);
+                assert_eq!(seen, reference(&input, false), "{value} at {at}");
+                assert!(seen.1.is_some_and(|end| end == 11 || value == b'.'));
+            }
+        }
+    }
+
+    #[test]
+    fn pb_k02_one_dot_is_stripped() {
+        for (wire, content) in [
+            (&b"..x\r\n.\r\n"[..], &b".x\r\n"[..]),
+            (b"..\r\n.\r\n", b".\r\n"),
+            (b"...\r\n.\r\n", b"..\r\n"),
+            (b".x\r\n.\r\n", b"x\r\n"),
+            (b"x..\r\n.\r\n", b"x..\r\n"),
+        ] {
+            assert_eq!(whole(wire), (content.into(), Some(wire.len())));
+            check_cuts(wire);
+        }
+    }
+
+    #[test]
+    fn pb_k09_a_cr_alone_is_no_line_end() {
+        assert_eq!(whole(b"a\r.b\r.\r\n.\r\n"), (b"a\r.b\r.\r\n".into(), Some(11)));
+        assert_eq!(whole(b"a\r\r\n.\r\n"), (b"a\r\r\n".into(), Some(7)));
+    }
+
+    #[test]
+    fn pb_k12_an_empty_body_ends_at_once() {
+        check_cuts(b".\r\n+OK\r\n");
+        assert_eq!(whole(b".\r\n+OK\r\n"), (Vec::new(), Some(3)));
+    }
+
+    #[test]
+    fn r1939_3_10_an_empty_body_ends_at_once() {
+        assert_eq!(BodyDecoder::default().decode(b".\r\n.\r\n"), (3, BodyStep::End));
+    }
+
+    #[test]
+    fn pb_k13_a_cut_end_line_is_no_end() {
+        for (wire, content) in [
+            (&b"a\r\n."[..], &b"a\r\n"[..]),
+            (b"a\r\n.\r", b"a\r\n"),
+            (b"a\n.\r\n", b"a\n.\r\n"),
+            (b"a\r\n.\n", b"a\r\n\n"),
+            (b".\r", b""),
+        ] {
+            assert_eq!(whole(wire), (content.into(), None));
+            check_cuts(wire);
+        }
+    }
+
+    #[test]
+    fn pb_q02_lenient_lf_ends_lines_and_the_body() {
+        let lenient = |input| run(BodyDecoder::with_lenient_lf(), [input]);
+        assert_eq!(lenient(b"a\n.\n+OK\n"), (b"a\n".into(), Some(4)));
+        assert_eq!(lenient(b"a\n..b\n.\r\n+OK\n"), (b"a\n.b\n".into(), Some(9)));
+        assert_eq!(lenient(b"a\r\n.\n"), (b"a\r\n".into(), Some(5)));
+        assert_eq!(lenient(b"a\r.\r\n"), (b"a\r.\r\n".into(), None));
+    }
+
+    #[test]
+    fn r1939_3_9_chunks_span_lines() {
+        let wire = b"one\r\ntwo\r\n\r\nthree\r\n..four\r\nfive\r\n.\r\n";
+        let mut decoder = BodyDecoder::new();
+        assert_eq!(decoder.decode(wire), (19, BodyStep::Chunk(&wire[..19])));
+        assert_eq!(decoder.decode(&wire[19..]), (14, BodyStep::Chunk(b".four\r\nfive\r\n")));
+        assert_eq!(decoder.decode(&wire[33..]), (3, BodyStep::End));
+    }
+
+    #[test]
+    fn r1939_3_9_two_megabytes_in_single_octets() {
+        let line = b"..stuffed, and a line of text that is as long as those of mail often are\r\n";
+        let wire: Vec<u8> = line.iter().copied().cycle().take(line.len() * 27_000).chain(*b".\r\n").collect();
+        let mut calls = 0usize;
+        let mut decoder = BodyDecoder::new();
+        let mut octets = 0;
+        for piece in wire.chunks(1) {
+            let mut rest = piece;
+            loop {
+                calls += 1;
+                let (n, step) = decoder.decode(rest);
+                rest = &rest[n..];
+                match step {
+                    BodyStep::Chunk(chunk) => octets += chunk.len(),
+                    BodyStep::NeedInput | BodyStep::End => break,
+                }
+            }
+        }
+        assert!(decoder.is_finished());
+        assert_eq!(octets, (line.len() - 1) * 27_000);
+        assert!(calls <= 2 * wire.len());
+    }
+}

@@ -276,3 +276,174 @@ impl Scan {
         self.octets
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{LINES, all_rules, canonical, cuts, encoded, strings, stuffed};
+    use super::*;
+    use std::{vec, vec::Vec};
+
+    const PLAIN: BodyRules = BodyRules::new().with_add_header_separator(false);
+
+    #[test]
+    fn pb_s07_all_short_strings_at_every_output_size() {
+        strings(LINES, 8, |message| {
+            let expected = stuffed(&canonical(message, PLAIN));
+            for room in 1..=8 {
+                assert_eq!(encoded([message], room, PLAIN), expected, "{message:?} {room}");
+            }
+        });
+    }
+
+    #[test]
+    fn pb_s07_all_short_strings_at_every_cut() {
+        for rules in all_rules() {
+            strings(LINES, 7, |message| {
+                let expected = stuffed(&canonical(message, rules));
+                cuts(message, |pieces| assert_eq!(encoded(pieces, 3, rules), expected, "{message:?}"));
+            });
+        }
+    }
+
+    #[test]
+    fn r1939_3_9_random_lines_in_random_pieces() {
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed >> 33) as usize % below
+        };
+        for _ in 0..300 {
+            let mut message = Vec::new();
+            for _ in 0..random(40) {
+                message.extend([&b""[..], b".", b"..", b"\r", b"\0."][random(5)]);
+                message.resize(message.len() + random(130), b'x');
+                message.extend([&b"\r\n"[..], b"\n", b"\r\n", b"\r", b"\r\r\n"][random(5)]);
+            }
+            for rules in all_rules() {
+                let expected = stuffed(&canonical(&message, rules));
+                let piece = 1 + random(400);
+                let room = 1 + random(400);
+                let wire = encoded(message.chunks(piece), room, rules);
+                assert_eq!(wire, expected, "pieces of {piece} into {room}: {}", message.escape_ascii());
+            }
+        }
+    }
+
+    fn table(cases: &[(&[u8], &[u8])]) {
+        for &(message, wire) in cases {
+            assert_eq!(encoded([message], 64, PLAIN), wire, "{message:?}");
+            cuts(message, |pieces| assert_eq!(encoded(pieces, 3, PLAIN), wire, "{message:?}"));
+        }
+    }
+
+    #[test]
+    fn pb_s08_first_octet_dot() {
+        table(&[
+            (b".", b"..\r\n.\r\n"),
+            (b"..", b"...\r\n.\r\n"),
+            (b".\r\n", b"..\r\n.\r\n"),
+            (b".\r\n.", b"..\r\n..\r\n.\r\n"),
+            (b".\n.\n", b"..\r\n..\r\n.\r\n"),
+        ]);
+    }
+
+    #[test]
+    fn pb_s09_lf_becomes_crlf_before_stuffing() {
+        table(&[
+            (b"a\n.\nb", b"a\r\n..\r\nb\r\n.\r\n"),
+            (b"\r.\r", b"\r.\r\r\n.\r\n"),
+            (b"a\r\n.b\n.c\r\n", b"a\r\n..b\r\n..c\r\n.\r\n"),
+            (b"a\r\r\n.\n", b"a\r\r\n..\r\n.\r\n"),
+            (b"a\n\r.\n", b"a\r\n\r.\r\n.\r\n"),
+        ]);
+    }
+
+    #[test]
+    fn pb_s10_missing_final_newline() {
+        table(&[
+            (b"", b".\r\n"),
+            (b"a", b"a\r\n.\r\n"),
+            (b"a\r", b"a\r\r\n.\r\n"),
+            (b"a\r\n", b"a\r\n.\r\n"),
+        ]);
+    }
+
+    #[test]
+    fn r1939_3_11_crlf_stays_and_bare_cr_passes() {
+        table(&[(b"a\r\nb\r\n", b"a\r\nb\r\n.\r\n"), (b"a\rb\n", b"a\rb\r\n.\r\n")]);
+    }
+
+    #[test]
+    fn pb_q55_missing_header_separator_is_added_and_counted() {
+        for (message, wire) in [
+            (&b"A: b\r\n"[..], &b"A: b\r\n\r\n.\r\n"[..]),
+            (b"A: b", b"A: b\r\n\r\n.\r\n"),
+            (b"A: b\n\n", b"A: b\r\n\r\n.\r\n"),
+            (b"A: b\r\n\r\n", b"A: b\r\n\r\n.\r\n"),
+            (b"A: b\n\nc", b"A: b\r\n\r\nc\r\n.\r\n"),
+            (b"\nc\n", b"\r\nc\r\n.\r\n"),
+            (b"A: b\n\r", b"A: b\r\n\r\r\n\r\n.\r\n"),
+            (b"", b"\r\n.\r\n"),
+        ] {
+            cuts(message, |pieces| assert_eq!(encoded(pieces, 3, BodyRules::default()), wire, "{message:?}"));
+            let mut encoder = BodyEncoder::new(BodyRules::default());
+            let progress = encoder.encode(message, &mut [0; 64]);
+            assert_eq!(progress.read, message.len());
+            encoder.finish(&mut &mut [0u8; 7][..]).unwrap();
+            assert_eq!(encoder.octets(), wire.len() as u64 - 3, "{message:?}");
+        }
+    }
+
+    #[test]
+    fn pb_q54_nul_is_sent_as_0x80_only_when_asked() {
+        let message = b"a\0b\0\0\n\0.\n";
+        assert_eq!(encoded([&message[..]], 64, PLAIN), b"a\0b\0\0\r\n\0.\r\n.\r\n");
+        cuts(message, |pieces| {
+            let wire = encoded(pieces, 3, PLAIN.with_mask_nul(true));
+            assert_eq!(wire, b"a\x80b\x80\x80\r\n\x80.\r\n.\r\n");
+        });
+    }
+
+    #[test]
+    fn r1939_3_7_output_is_filled_to_the_last_octet() {
+        let message = vec![b'\n'; 100];
+        let mut encoder = BodyEncoder::new(PLAIN);
+        let mut out = [0u8; 7];
+        assert_eq!(encoder.encode(&message, &mut out), Progress { read: 3, written: 7 });
+        assert_eq!(&out, b"\r\n\r\n\r\n\r");
+        assert_eq!(encoder.encode(&message[3..], &mut out), Progress { read: 4, written: 7 });
+        assert_eq!(&out, b"\n\r\n\r\n\r\n");
+        assert_eq!(encoder.encode(&message, &mut []), Progress { read: 0, written: 0 });
+        assert_eq!(encoder.encode(b"", &mut out), Progress { read: 0, written: 0 });
+    }
+
+    #[test]
+    fn pb_k08_finish_writes_all_or_nothing_and_once() {
+        let mut encoder = BodyEncoder::new(BodyRules::default());
+        let mut out = [0u8; 8];
+        let progress = encoder.encode(b"a", &mut out);
+        assert_eq!(progress, Progress { read: 1, written: 1 });
+        for room in 0..7 {
+            let mut small = &mut out[..room];
+            assert_eq!(encoder.finish(&mut small), Err(Full { needed: 7 }));
+            assert_eq!(small.len(), room);
+            assert_eq!(encoder.octets(), 1);
+        }
+        let sink: &mut dyn Sink = &mut &mut out[..7];
+        encoder.finish(sink).unwrap();
+        assert_eq!(&out[..7], b"\r\n\r\n.\r\n");
+        assert_eq!(encoder.octets(), 5);
+        encoder.finish(&mut &mut [][..]).unwrap();
+        assert_eq!(encoder.encode(b"b", &mut out), Progress { read: 0, written: 0 });
+    }
+
+    #[test]
+    fn r1939_5_6_octets_leave_out_stuffed_dots() {
+        let mut encoder = BodyEncoder::new(PLAIN);
+        let progress = encoder.encode(b".\n..\n", &mut [0; 64]);
+        assert_eq!(progress, Progress { read: 5, written: 9 });
+        assert_eq!(encoder.octets(), 7);
+    }
+}

@@ -42,3 +42,68 @@ impl Measure {
         self.scan.octets()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{LINES, all_rules, canonical, cuts, strings};
+    use super::*;
+    use std::vec;
+
+    fn measured<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, rules: BodyRules) -> u64 {
+        let mut measure = Measure::new(rules);
+        for piece in pieces {
+            measure.update(piece);
+        }
+        measure.finish()
+    }
+
+    #[test]
+    fn r1939_5_6_all_short_strings_at_every_cut() {
+        for rules in all_rules() {
+            strings(LINES, 7, |message| {
+                let expected = canonical(message, rules).len() as u64;
+                cuts(message, |pieces| {
+                    assert_eq!(measured(pieces, rules), expected, "{message:?} {rules:?}")
+                });
+            });
+        }
+    }
+
+    #[test]
+    fn r1939_5_6_line_ends_count_two_octets_and_dots_one() {
+        let rules = BodyRules::new();
+        for (message, octets) in [
+            (&b"From: b@example.net\nSubject: dots\n\n.\n..two\n.hidden\nend\n"[..], 62),
+            (b"From: b@example.net\r\nSubject: dots\r\n\r\n.\r\n..two\r\n.hidden\r\nend\r\n", 62),
+            (b"A: b\n\n.", 6 + 2 + 3),
+        ] {
+            assert_eq!(measured([message], rules), octets);
+        }
+    }
+
+    #[test]
+    fn pb_s10_missing_final_newline_is_counted() {
+        let rules = BodyRules::new();
+        assert_eq!(measured([&b"\na"[..]], rules), measured([&b"\na\r\n"[..]], rules));
+        assert_eq!(measured([&b"\na\r"[..]], rules), 6);
+    }
+
+    #[test]
+    fn pb_s11_sizes_beyond_32_bits() {
+        let line = [&[b'x'; (1 << 16) - 2][..], b"\r\n"].concat();
+        for power in [31, 32, 33] {
+            let mut measure = Measure::new(BodyRules::new());
+            for _ in 0..1u64 << (power - 16) {
+                measure.update(&line);
+            }
+            measure.update(b"\n");
+            assert_eq!(measure.finish(), (1 << power) + 2);
+        }
+    }
+
+    #[test]
+    fn r1939_3_9_two_megabytes_in_single_octets() {
+        let message = vec![b'\n'; 2 << 20];
+        assert_eq!(measured(message.chunks(1), BodyRules::new()), 4 << 20);
+    }
+}

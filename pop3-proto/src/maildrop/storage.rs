@@ -1,0 +1,143 @@
+//! Where the index of a maildrop lies: slices of the caller, or the heap.
+
+use super::IndexError;
+
+/// What the index keeps of one message, besides the octets of its unique-id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub(super) octets: u64,
+    id_end: u32,
+    pub(super) marked: bool,
+}
+
+impl Entry {
+    /// To fill storage with.
+    pub const EMPTY: Self = Self { octets: 0, id_end: 0, marked: false };
+
+    pub(super) const fn new(octets: u64, id_end: u32) -> Self {
+        Self { octets, id_end, marked: false }
+    }
+
+    /// Where the unique-id ends among the ids; it begins where that of the entry before ends.
+    pub(super) const fn id_end(&self) -> usize {
+        self.id_end as usize
+    }
+}
+
+/// Room for an index: entries, and the octets of all unique-ids one behind the other.
+pub trait Storage {
+    /// The entries in use.
+    fn entries(&self) -> &[Entry];
+
+    /// The entries in use, to mark them.
+    fn entries_mut(&mut self) -> &mut [Entry];
+
+    /// The octets of the unique-ids in use.
+    fn ids(&self) -> &[u8];
+
+    /// Appends an entry and the octets of its unique-id, both or neither.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError::Full`]: one of the two does not fit. Nothing changed.
+    fn push(&mut self, entry: Entry, unique_id: &[u8]) -> Result<(), IndexError>;
+
+    /// Forgets everything.
+    fn clear(&mut self);
+}
+
+/// An index of fixed size in slices of the caller.
+#[derive(Debug)]
+pub struct FixedStorage<'a> {
+    entries: &'a mut [Entry],
+    entries_used: usize,
+    ids: &'a mut [u8],
+    ids_used: usize,
+}
+
+impl<'a> FixedStorage<'a> {
+    /// Room for `entries.len()` messages whose unique-ids have `ids.len()` octets in all.
+    pub const fn new(entries: &'a mut [Entry], ids: &'a mut [u8]) -> Self {
+        Self { entries, entries_used: 0, ids, ids_used: 0 }
+    }
+}
+
+impl Storage for FixedStorage<'_> {
+    fn entries(&self) -> &[Entry] {
+        self.entries.get(..self.entries_used).unwrap_or(&[])
+    }
+
+    fn entries_mut(&mut self) -> &mut [Entry] {
+        self.entries.get_mut(..self.entries_used).unwrap_or(&mut [])
+    }
+
+    fn ids(&self) -> &[u8] {
+        self.ids.get(..self.ids_used).unwrap_or(&[])
+    }
+
+    fn push(&mut self, entry: Entry, unique_id: &[u8]) -> Result<(), IndexError> {
+        let slot = self.entries.get_mut(self.entries_used).ok_or(IndexError::Full)?;
+        let end = self.ids_used.saturating_add(unique_id.len());
+        let room = self.ids.get_mut(self.ids_used..end).ok_or(IndexError::Full)?;
+        room.copy_from_slice(unique_id);
+        *slot = entry;
+        self.entries_used = self.entries_used.saturating_add(1);
+        self.ids_used = end;
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        self.entries_used = 0;
+        self.ids_used = 0;
+    }
+}
+
+/// An index on the heap, of at most so many messages.
+#[cfg(any(feature = "alloc", test))]
+#[derive(Clone, Debug)]
+pub struct HeapStorage {
+    entries: alloc::vec::Vec<Entry>,
+    ids: alloc::vec::Vec<u8>,
+    messages: usize,
+}
+
+#[cfg(any(feature = "alloc", test))]
+impl HeapStorage {
+    /// Room for at most `messages` messages; memory is taken as they come.
+    pub const fn new(messages: usize) -> Self {
+        Self { entries: alloc::vec::Vec::new(), ids: alloc::vec::Vec::new(), messages }
+    }
+}
+
+#[cfg(any(feature = "alloc", test))]
+impl Storage for HeapStorage {
+    fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    fn entries_mut(&mut self) -> &mut [Entry] {
+        &mut self.entries
+    }
+
+    fn ids(&self) -> &[u8] {
+        &self.ids
+    }
+
+    fn push(&mut self, entry: Entry, unique_id: &[u8]) -> Result<(), IndexError> {
+        if self.entries.len() >= self.messages
+            || self.entries.try_reserve(1).is_err()
+            || self.ids.try_reserve(unique_id.len()).is_err()
+        {
+            return Err(IndexError::Full);
+        }
+        self.entries.push(entry);
+        self.ids.extend_from_slice(unique_id);
+        Ok(())
+    }
+
+    fn clear(&mut self) {
+        // Gives the memory back: a session is over, or a login has failed.
+        self.entries = alloc::vec::Vec::new();
+        self.ids = alloc::vec::Vec::new();
+    }
+}

@@ -1,0 +1,145 @@
+//! What a session offers: its configuration, and the capabilities that follow from it.
+
+use crate::body::BodyRules;
+use crate::buffer::{Full, Sink};
+use crate::codec::{Capability, MechanismName, Words, put_line};
+use crate::limits::ServerLimits;
+use crate::state::State;
+
+/// How a [`Session`](super::Session) behaves. The default offers `USER` over TLS only.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig<'c> {
+    /// Limits.
+    pub limits: ServerLimits,
+    /// How messages are delivered; the sizes that the driver adds to the index must follow the same rules.
+    pub rules: BodyRules,
+    /// What the greeting says behind `+OK`. It must not hold `<…>` (R1939-7.9).
+    pub greeting: &'c str,
+    /// Whether `USER` and `PASS` may log in.
+    pub user_pass: bool,
+    /// The SASL mechanisms, strongest first.
+    pub mechanisms: &'c [MechanismOffer<'c>],
+    /// Whether passwords may travel in clear text, where anyone on the path can read them (PB-Q69).
+    pub allow_cleartext_login: bool,
+    /// Whether `STLS` is offered while in clear text: only with a certificate at hand (R2595-4.9).
+    pub stls: bool,
+    /// The `IMPLEMENTATION` capability.
+    pub implementation: Option<&'c str>,
+    /// The `EXPIRE` capability in days; `Some(None)` is `NEVER`.
+    pub expire: Option<Option<u32>>,
+    /// The `LOGIN-DELAY` capability in seconds.
+    pub login_delay: Option<u32>,
+    /// LF alone ends a command, and trailing blanks do not count: for typing by hand (PB-Q53).
+    pub lenient_lf: bool,
+}
+
+impl SessionConfig<'_> {
+    /// The default, as a constant.
+    pub const DEFAULT: Self = SessionConfig {
+        limits: ServerLimits::DEFAULT,
+        rules: BodyRules::new(),
+        greeting: "POP3 server ready",
+        user_pass: true,
+        mechanisms: &[],
+        allow_cleartext_login: false,
+        stls: false,
+        implementation: None,
+        expire: None,
+        login_delay: None,
+        lenient_lf: false,
+    };
+}
+
+impl Default for SessionConfig<'_> {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// A SASL mechanism that a session offers.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct MechanismOffer<'c> {
+    /// Its name.
+    pub name: MechanismName<'c>,
+    /// When it may be used.
+    pub needs: Needs,
+}
+
+/// When a mechanism may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Needs {
+    /// Always.
+    Nothing,
+    /// It shows a password or token to the path: over TLS, or where clear-text logins are allowed.
+    Privacy,
+    /// Over TLS only, as for EXTERNAL and channel binding.
+    Tls,
+}
+
+impl<'c> MechanismOffer<'c> {
+    /// Offers `name`.
+    pub const fn new(name: MechanismName<'c>, needs: Needs) -> Self {
+        Self { name, needs }
+    }
+}
+
+impl<'c> SessionConfig<'c> {
+    /// Whether passwords may be given now.
+    pub(super) const fn privacy(&self, tls: bool) -> bool {
+        tls || self.allow_cleartext_login
+    }
+
+    /// The mechanisms that may be used now (R5034-3.1, R5034-4.17).
+    pub(super) fn usable(&self, tls: bool) -> impl Iterator<Item = &MechanismOffer<'c>> {
+        self.mechanisms.iter().filter(move |offer| match offer.needs {
+            Needs::Nothing => true,
+            Needs::Privacy => self.privacy(tls),
+            Needs::Tls => tls,
+        })
+    }
+
+    /// Writes the line at `position` of the list of capabilities, if there is one at that position now.
+    ///
+    /// `Ok(false)`: the list is at its end.
+    pub(super) fn capability_line(
+        &self,
+        position: usize,
+        state: State,
+        tls: bool,
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<bool, Full> {
+        let offered = |offered: bool, capability| if offered { Some(capability) } else { None };
+        let line = match position {
+            0 => Some(Capability::Top),
+            1 => Some(Capability::Uidl),
+            2 => offered(self.user_pass && self.privacy(tls), Capability::User),
+            3 => return self.sasl_line(tls, out).map(|()| true),
+            4 => Some(Capability::RespCodes),
+            5 => Some(Capability::AuthRespCode),
+            6 => Some(Capability::Pipelining),
+            7 => offered(self.stls && !tls && state != State::Transaction, Capability::Stls),
+            8 => self.login_delay.map(|seconds| Capability::LoginDelay { seconds, per_user: false }),
+            9 => self.expire.map(|days| Capability::Expire { days, per_user: false }),
+            10 => self.implementation.map(|text| Capability::Implementation(text.as_bytes())),
+            _ => return Ok(false),
+        };
+        line.map_or(Ok(()), |capability| capability.encode(out)).map(|()| true)
+    }
+
+    fn sasl_line(&self, tls: bool, out: &mut (impl Sink + ?Sized)) -> Result<(), Full> {
+        // The names must stand in one run of octets. 24 mechanisms fit; the protocol's line limit ends the list.
+        let mut names = [0u8; 500];
+        let mut room = &mut names[..];
+        for offer in self.usable(tls) {
+            if put_line(&[offer.name.as_bytes(), b" "], &mut room).is_err() {
+                break;
+            }
+        }
+        let unused = room.len();
+        let names = names.get(..names.len().saturating_sub(unused)).unwrap_or(&[]).trim_ascii_end();
+        if names.is_empty() { Ok(()) } else { Capability::Sasl(Words::new(names)).encode(out) }
+    }
+}

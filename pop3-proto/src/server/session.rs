@@ -1,0 +1,731 @@
+//! A whole POP3 session: the maildrop's numbers, sizes and marks, and every answer that needs nothing of the world.
+//!
+//! [`Session`] answers `STAT`, `LIST`, `UIDL`, `DELE`, `RSET`, `NOOP`, `CAPA`, `USER` and all mistakes by itself and asks its
+//! driver for what needs the world, as a [`Request`]: check a password or take part in a SASL exchange and open the
+//! maildrop, open a message, start TLS, remove the marked messages, close. It stands on [`Server`], which keeps the order
+//! of the protocol. RFC 1939, RFC 2449, RFC 3206, RFC 2595, RFC 5034.
+
+use super::Server;
+use super::answer::{self, Text};
+use super::event::{Rejection, ServerEvent};
+use super::foreign::is_foreign;
+use super::listing::Listing;
+use super::offer::SessionConfig;
+use crate::body::{Progress, TopFilter};
+use crate::buffer::Sink;
+use crate::client::{Received, Step};
+use crate::codec::{
+    Arg, Base64, CodeKind, Command, FIRST_LINE_OCTETS, InitialResponse, MechanismName, MessageNumber, Secret,
+    Status, encode_status,
+};
+use crate::error::{ApiMisuse, Error, ReplyError};
+use crate::limits::Timeout;
+use crate::maildrop::{Index, IndexEntry, IndexError, NoMessage, Storage};
+use crate::state::State;
+
+pub use super::answer::Refusal;
+
+/// The longest name that `USER` takes, in octets: what a command of 255 octets has room for.
+const USER_OCTETS: usize = 255;
+
+/// What a session asks of its driver. The session takes no input until it has its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request<'i> {
+    /// Check this password for [`Session::user`] and open the maildrop: add its messages with
+    /// [`Session::add_message`], then call [`Session::opened`]; or [`Session::refuse`].
+    Login {
+        /// The password.
+        password: Secret<'i>,
+    },
+    /// Take part in a SASL exchange: [`Session::challenge`], or open the maildrop as for [`Login`](Self::Login), or
+    /// [`Session::refuse`]. After [`SaslInput::Ended`] nothing is to be answered.
+    Sasl(SaslInput<'i>),
+    /// Open this message: [`Session::start_message`], [`Session::body`] and [`Session::end_message`]; or
+    /// [`Session::refuse`].
+    Message {
+        /// Which.
+        number: MessageNumber,
+    },
+    /// The `+OK` to `STLS` is in the output: flush it, do the handshake, call [`Session::tls_started`]; or close.
+    StartTls,
+    /// `QUIT`: remove the messages of [`Session::marked`], free the lock, then call [`Session::committed`].
+    Commit,
+    /// Flush the output and close. Said again at each further call.
+    Close(CloseReason),
+}
+
+/// What a SASL exchange of the server is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SaslInput<'i> {
+    /// The client has chosen a mechanism that is offered and may be used now.
+    Start {
+        /// The mechanism.
+        mechanism: MechanismName<'i>,
+        /// Its first message, if it came with the command.
+        initial: Option<InitialResponse<'i>>,
+    },
+    /// The answer to a challenge.
+    Response(Base64<'i>),
+    /// The exchange is over: cancelled, or a line of it was no base64. The `-ERR` is in the output already.
+    Ended,
+}
+
+/// Why a session ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// `QUIT` was answered.
+    Quit,
+    /// Too many logins failed.
+    FailedLogins,
+    /// Too many commands were bad.
+    BadCommands,
+    /// The client speaks another protocol.
+    ForeignProtocol,
+    /// The client is gone, or a wait came to its end.
+    Lost,
+}
+
+/// What happened in a session, for the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionCounts {
+    /// Messages sent whole with `RETR`.
+    pub retrieved: u32,
+    /// Their octets before byte-stuffing.
+    pub retrieved_octets: u64,
+    /// Replies to `TOP`.
+    pub tops: u32,
+    /// Failed logins.
+    pub failed_logins: u32,
+    /// Bad commands.
+    pub bad_commands: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Pending {
+    Nothing,
+    Login,
+    /// A message is to be opened.
+    Message {
+        octets: u64,
+        top: Option<u64>,
+    },
+    /// A message is being sent; `expected` is what `RETR` must come to.
+    Sending {
+        expected: Option<u64>,
+        filter: Option<TopFilter>,
+    },
+    Tls,
+    Commit,
+    Close(CloseReason),
+}
+
+/// A whole POP3 session over the caller's storage.
+#[derive(Clone, Debug)]
+pub struct Session<'c, S> {
+    server: Server,
+    config: SessionConfig<'c>,
+    index: Index<S>,
+    pending: Pending,
+    listing: Option<Listing>,
+    user: [u8; USER_OCTETS],
+    user_octets: usize,
+    spoken: bool,
+    bad_in_a_row: u32,
+    counts: SessionCounts,
+}
+
+impl<'c, S: Storage> Session<'c, S> {
+    /// A session that has not greeted yet. `tls`: whether TLS is established already. What `storage` holds is forgotten.
+    pub fn new(config: SessionConfig<'c>, tls: bool, storage: S) -> Self {
+        Self {
+            server: Server::new(tls, config.stls, config.lenient_lf, config.limits),
+            config,
+            index: Index::new(storage),
+            pending: Pending::Nothing,
+            listing: None,
+            user: [0; USER_OCTETS],
+            user_octets: 0,
+            spoken: false,
+            bad_in_a_row: 0,
+            counts: SessionCounts::default(),
+        }
+    }
+
+    /// Writes the greeting. Flush it, then read.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    pub fn greet(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.server.greet(self.config.greeting.as_bytes(), out)
+    }
+
+    /// Takes in octets that came from the client, answers into `out` what it can by itself, and returns the first thing
+    /// that needs the driver.
+    ///
+    /// Call it with everything unread, drop the first [`Received::consumed`] octets (of several commands, maybe), then:
+    ///
+    /// - [`Step::Event`]: do what the [`Request`] says, and call again.
+    /// - [`Step::NeedInput`]: flush `out`, read more, and call again.
+    /// - [`Step::Paused`]: `out` is full, or a request has not been answered: flush `out`, and call again.
+    ///
+    /// `out` must be bounded, and have room for 512 octets when it is empty; a list is written as far as it fits and
+    /// goes on at the next call. Commands that arrive together are answered together.
+    ///
+    /// # Errors
+    ///
+    /// Final: close the connection without another octet; see [`Server::receive`].
+    pub fn receive<'i>(
+        &mut self,
+        input: &'i [u8],
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<Received<Request<'i>>, Error> {
+        let mut consumed = 0usize;
+        loop {
+            if let Some(listing) = self.listing.take() {
+                self.listing = listing
+                    .write(&mut self.server, &self.index, &self.config, out)
+                    .map_err(|error| self.misuse(error))?;
+                if self.listing.is_some() {
+                    return Ok(Received::paused(consumed));
+                }
+            }
+            if let Pending::Close(reason) = self.pending {
+                return Ok(Received::event(consumed, Request::Close(reason)));
+            }
+            if !matches!(self.pending, Pending::Nothing) || out.reserve(FIRST_LINE_OCTETS).is_err() {
+                return Ok(Received::paused(consumed));
+            }
+            let rest = input.get(consumed..).unwrap_or(&[]);
+            if !self.spoken && is_foreign(rest) {
+                // There is room for it: see above.
+                if encode_status(Status::Err, None, answer::FOREIGN.as_bytes(), out).is_ok() {
+                    self.close(CloseReason::ForeignProtocol);
+                }
+                continue;
+            }
+            let received = self.server.receive(rest)?;
+            consumed = consumed.saturating_add(received.consumed);
+            match received.step {
+                Step::Event(event) => {
+                    self.spoken = true;
+                    if let Some(request) = self.act(event, out).map_err(|error| self.misuse(error))? {
+                        return Ok(Received::event(consumed, request));
+                    }
+                }
+                Step::NeedInput => return Ok(Received::need_input(consumed)),
+                Step::Paused if self.server.state().is_over() => self.close(CloseReason::Lost),
+                Step::Paused => return Ok(Received::paused(consumed)),
+            }
+        }
+    }
+
+    /// Adds the next message of the maildrop that is being opened: oldest first (R1939-4.6).
+    ///
+    /// `octets` must be exactly what [`Measure`](crate::body::Measure) counts under the rules of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// [`IndexError`]: nothing was added. Refuse the login: a maildrop must not be shown in part (PB-S28).
+    pub fn add_message(&mut self, octets: u64, unique_id: &[u8]) -> Result<MessageNumber, IndexError> {
+        self.index.push(octets, unique_id)
+    }
+
+    /// Tells that the credentials are right, the maildrop is locked and all its messages have been added; writes `+OK`.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    pub fn opened(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        if !matches!(self.pending, Pending::Login) {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        }
+        self.reply_totals("maildrop has ", out)?;
+        self.pending = Pending::Nothing;
+        self.bad_in_a_row = 0;
+        Ok(())
+    }
+
+    /// Sends the next challenge of a SASL exchange; `raw` is the mechanism's message before base64.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    #[cfg(feature = "sasl")]
+    pub fn challenge(&mut self, raw: &[u8], out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        if !matches!(self.pending, Pending::Login) {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        }
+        self.server.challenge(raw, out)?;
+        self.pending = Pending::Nothing;
+        Ok(())
+    }
+
+    /// Refuses a login or a message: `-ERR` with the code that belongs to the reason.
+    ///
+    /// What was added of the maildrop is forgotten. Too many failed logins end the session.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    pub fn refuse(&mut self, refusal: Refusal, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        let login = matches!(self.pending, Pending::Login);
+        if !login && !matches!(self.pending, Pending::Message { .. }) {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        }
+        self.server.reply(Status::Err, refusal.code(), refusal.text().as_bytes(), out)?;
+        self.pending = Pending::Nothing;
+        if login {
+            self.index.clear();
+        }
+        match refusal {
+            Refusal::Credentials => {
+                self.counts.failed_logins = self.counts.failed_logins.saturating_add(1);
+                if self.counts.failed_logins >= self.config.limits.failed_logins {
+                    self.close(CloseReason::FailedLogins);
+                }
+            }
+            Refusal::Gone | Refusal::Malformed => self.count_bad(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Tells that the message of [`Request::Message`] is open; writes `+OK`. Then call [`body`](Self::body).
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    pub fn start_message(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        let Pending::Message { octets, top } = self.pending else {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        };
+        if top.is_some() {
+            self.server.start_body(answer::MESSAGE_FOLLOWS.as_bytes(), self.config.rules, out)?;
+        } else {
+            let mut text = Text::new();
+            text.number(octets);
+            text.words(" octets");
+            self.server.start_body(text.as_bytes(), self.config.rules, out)?;
+        }
+        self.pending = Pending::Sending {
+            expected: if top.is_some() { None } else { Some(octets) },
+            filter: top.map(TopFilter::new),
+        };
+        Ok(())
+    }
+
+    /// Encodes octets of the message into `room`.
+    ///
+    /// Call it with what was read from the store (LF or CRLF line ends) until all of it is
+    /// [`read`](MessageProgress::read), flushing `room` as it fills, then with more; with `room` of less than three
+    /// octets nothing may happen. When [`done`](MessageProgress::done) is set, or the message is at its end, call
+    /// [`end_message`](Self::end_message). If the store fails in between: close, without another octet (R1939-3.18).
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse`]: no message is being sent.
+    pub fn body(&mut self, source: &[u8], room: &mut [u8]) -> Result<MessageProgress, ApiMisuse> {
+        let Pending::Sending { filter, .. } = &mut self.pending else {
+            return Err(ApiMisuse::ReplyNotOwed);
+        };
+        let Some(filter) = filter else {
+            let Progress { read, written } = self.server.body(source, room)?;
+            return Ok(MessageProgress { read, written, done: false });
+        };
+        // The filter must not run ahead of what is encoded: give it no more than will surely fit, doubled by
+        // byte-stuffing and line ends.
+        let fits = room.len() / 3;
+        let source = source.get(..source.len().min(fits)).unwrap_or(source);
+        let (kept, done) = filter.take(source);
+        let Progress { read, written } = self.server.body(kept, room)?;
+        debug_assert_eq!(read, kept.len());
+        Ok(MessageProgress { read: if done { read } else { source.len() }, written, done })
+    }
+
+    /// Ends the message: completes its last line and writes the final dot.
+    ///
+    /// # Errors
+    ///
+    /// - [`ReplyError::Full`]: flush and try again.
+    /// - [`ReplyError::ApiMisuse`] with [`ApiMisuse::SizeMismatch`]: the message was not as long as announced. Close,
+    ///   without another octet: the client must not take it for whole (PB-S30).
+    pub fn end_message(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        let Pending::Sending { expected, .. } = self.pending else {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        };
+        self.server.end_body(expected, out)?;
+        match expected {
+            Some(octets) => {
+                self.counts.retrieved = self.counts.retrieved.saturating_add(1);
+                self.counts.retrieved_octets = self.counts.retrieved_octets.saturating_add(octets);
+            }
+            None => self.counts.tops = self.counts.tops.saturating_add(1),
+        }
+        self.pending = Pending::Nothing;
+        Ok(())
+    }
+
+    /// Tells how [`Request::Commit`] went, once the lock is free; writes the reply to `QUIT`. Then comes
+    /// [`Request::Close`].
+    ///
+    /// `all_removed`: every marked message is gone and stays gone (R1939-6.1).
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    pub fn committed(&mut self, all_removed: bool, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        if !matches!(self.pending, Pending::Commit) {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        }
+        let (status, code, text) = if all_removed {
+            (Status::Ok, None, answer::BYE)
+        } else {
+            (Status::Err, Some(CodeKind::SysTemp), answer::NOT_REMOVED)
+        };
+        self.server.reply(status, code, text.as_bytes(), out)?;
+        self.close(CloseReason::Quit);
+        Ok(())
+    }
+
+    /// Tells that the TLS handshake has succeeded. What was learned in clear text is forgotten (R2595-4.7).
+    ///
+    /// # Errors
+    ///
+    /// [`ApiMisuse`]: no handshake is due. Nothing changed.
+    pub fn tls_started(&mut self) -> Result<(), ApiMisuse> {
+        self.server.tls_started()?;
+        self.forget_user();
+        self.pending = Pending::Nothing;
+        Ok(())
+    }
+
+    /// Tells that the client will send no more. Nothing is removed; close (R1939-6.3).
+    pub fn end_of_input(&mut self) {
+        self.server.end_of_input();
+        self.close(CloseReason::Lost);
+    }
+
+    /// Tells that the wait that [`timeout`](Self::timeout) named has come to its end. Nothing is written and nothing
+    /// removed; close (R1939-3.16).
+    pub fn timed_out(&mut self) {
+        self.server.timed_out();
+        self.close(CloseReason::Lost);
+    }
+
+    /// How long to wait for input, and for what; see [`Server::timeout`].
+    pub fn timeout(&self) -> Option<Timeout> {
+        self.server.timeout()
+    }
+
+    /// The name that the last successful `USER` gave; empty if there is none.
+    pub fn user(&self) -> &[u8] {
+        self.user.get(..self.user_octets).unwrap_or(&[])
+    }
+
+    /// The marked messages, in the order of their numbers.
+    pub fn marked(&self) -> impl Iterator<Item = IndexEntry<'_>> {
+        self.index.marked()
+    }
+
+    /// An unmarked message.
+    ///
+    /// # Errors
+    ///
+    /// [`NoMessage`]: it is not there, or marked.
+    pub fn message(&self, number: MessageNumber) -> Result<IndexEntry<'_>, NoMessage> {
+        self.index.get(number)
+    }
+
+    /// The maildrop.
+    pub const fn index(&self) -> &Index<S> {
+        &self.index
+    }
+
+    /// What has happened so far.
+    pub const fn counts(&self) -> SessionCounts {
+        self.counts
+    }
+
+    /// Where the session stands.
+    pub const fn state(&self) -> State {
+        self.server.state()
+    }
+
+    /// Whether the connection is protected by TLS.
+    pub const fn is_tls(&self) -> bool {
+        self.server.is_tls()
+    }
+
+    fn act<'i>(
+        &mut self,
+        event: ServerEvent<'i>,
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<Option<Request<'i>>, ReplyError> {
+        let command = match event {
+            ServerEvent::Command(command) => command,
+            ServerEvent::Rejected(rejection) => {
+                self.forget_user();
+                return self.reject(rejection, out).map(|()| None);
+            }
+            ServerEvent::SaslResponse(response) => {
+                self.pending = Pending::Login;
+                return Ok(Some(Request::Sasl(SaslInput::Response(response))));
+            }
+            ServerEvent::SaslCancelled => {
+                self.err(answer::SASL_CANCELLED, out)?;
+                return Ok(Some(Request::Sasl(SaslInput::Ended)));
+            }
+            ServerEvent::SaslUndecodable => {
+                self.err(Refusal::Malformed.text(), out)?;
+                self.count_bad();
+                return Ok(Some(Request::Sasl(SaslInput::Ended)));
+            }
+        };
+        let request = self.command(command, out)?;
+        if !matches!(command, Command::User(_) | Command::Pass(_)) {
+            self.forget_user();
+        }
+        Ok(request)
+    }
+
+    fn command<'i>(
+        &mut self,
+        command: Command<'i>,
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<Option<Request<'i>>, ReplyError> {
+        let bad_before = self.counts.bad_commands;
+        match command {
+            Command::User(name) => self.user_command(name, out)?,
+            Command::Pass(password) => {
+                self.pending = Pending::Login;
+                return Ok(Some(Request::Login { password }));
+            }
+            Command::Auth { mechanism, initial } => return self.auth(mechanism, initial, out),
+            Command::Mechanisms => self.list(Listing::Mechanisms(0), "mechanisms follow", out)?,
+            Command::Capa => self.list(Listing::Capabilities(0), "capabilities follow", out)?,
+            Command::Stls => {
+                self.ok(answer::START_TLS, out)?;
+                self.pending = Pending::Tls;
+                return Ok(Some(Request::StartTls));
+            }
+            Command::Stat => {
+                let totals = self.index.drop_listing();
+                let mut text = Text::new();
+                text.number(u64::from(totals.messages));
+                text.words(" ");
+                text.number(totals.octets.unwrap_or(u64::MAX));
+                self.server.reply(Status::Ok, None, text.as_bytes(), out)?;
+            }
+            Command::List(None) => {
+                self.reply_list(Listing::Scan(MessageNumber::FIRST), out)?;
+            }
+            Command::Uidl(None) => {
+                self.reply_list(Listing::UniqueIds(MessageNumber::FIRST), out)?;
+            }
+            Command::List(Some(number)) | Command::Uidl(Some(number)) => match self.index.get(number) {
+                Ok(message) => {
+                    let mut text = Text::new();
+                    text.number(u64::from(number.get()));
+                    text.words(" ");
+                    match command {
+                        Command::List(_) => text.number(message.octets),
+                        _ => text.octets(message.unique_id.as_bytes()),
+                    }
+                    self.server.reply(Status::Ok, None, text.as_bytes(), out)?;
+                }
+                Err(_) => self.no_such_message(out)?,
+            },
+            Command::Retr(number) | Command::Top { number, .. } => match self.index.get(number) {
+                Ok(message) => {
+                    let top = if let Command::Top { lines, .. } = command { Some(lines) } else { None };
+                    self.pending = Pending::Message { octets: message.octets, top };
+                    self.bad_in_a_row = 0;
+                    return Ok(Some(Request::Message { number }));
+                }
+                Err(_) => self.no_such_message(out)?,
+            },
+            Command::Dele(number) => match self.index.get(number) {
+                Ok(_) => {
+                    // Marked only once the reply has found room; it is there and unmarked, so this cannot fail.
+                    self.ok(answer::MARKED, out)?;
+                    self.index.mark(number).map_err(|_| ApiMisuse::ReplyNotOwed)?;
+                }
+                Err(NoMessage::Marked) => {
+                    self.err(answer::ALREADY_MARKED, out)?;
+                    self.count_bad();
+                }
+                Err(NoMessage::Absent) => self.no_such_message(out)?,
+            },
+            Command::Noop => self.ok("nothing done", out)?,
+            Command::Rset => {
+                self.ok(answer::UNMARKED, out)?;
+                self.index.unmark_all();
+            }
+            Command::Quit if self.server.state() == State::Transaction => {
+                self.pending = Pending::Commit;
+                return Ok(Some(Request::Commit));
+            }
+            Command::Quit => {
+                self.ok(answer::BYE, out)?;
+                self.close(CloseReason::Quit);
+            }
+            Command::Apop { .. } | Command::Utf8 | Command::Lang(_) => {
+                self.err(answer::UNSUPPORTED, out)?;
+                self.count_bad();
+            }
+        }
+        if self.counts.bad_commands == bad_before {
+            self.bad_in_a_row = 0;
+        }
+        Ok(None)
+    }
+
+    fn user_command(&mut self, name: Arg<'_>, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.forget_user();
+        if !self.config.user_pass || !self.config.privacy(self.server.is_tls()) {
+            // The same words for every name: nothing was looked up (R8314-4.3).
+            let text = if self.config.user_pass { answer::ENCRYPTION_REQUIRED } else { answer::UNSUPPORTED };
+            self.err(text, out)?;
+            self.count_bad();
+            return Ok(());
+        }
+        let name = name.as_bytes();
+        match self.user.get_mut(..name.len()) {
+            // Ill-formed UTF-8 names nobody (R6856-2.2.2).
+            Some(room) if core::str::from_utf8(name).is_ok() => {
+                self.server.reply(Status::Ok, None, answer::SEND_PASSWORD.as_bytes(), out)?;
+                room.copy_from_slice(name);
+                self.user_octets = name.len();
+            }
+            _ => {
+                self.err(answer::SYNTAX, out)?;
+                self.count_bad();
+            }
+        }
+        Ok(())
+    }
+
+    fn auth<'i>(
+        &mut self,
+        mechanism: MechanismName<'i>,
+        initial: Option<InitialResponse<'i>>,
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<Option<Request<'i>>, ReplyError> {
+        let known = self.config.mechanisms.iter().any(|offer| offer.name == mechanism);
+        let usable = self.config.usable(self.server.is_tls()).any(|offer| offer.name == mechanism);
+        if usable {
+            self.pending = Pending::Login;
+            return Ok(Some(Request::Sasl(SaslInput::Start { mechanism, initial })));
+        }
+        let text = if known { answer::ENCRYPTION_REQUIRED } else { answer::NO_SUCH_MECHANISM };
+        self.err(text, out)?;
+        self.count_bad();
+        Ok(None)
+    }
+
+    fn reject(&mut self, rejection: Rejection, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        let text = match rejection {
+            Rejection::OutOfPlace(_) => answer::NOT_HERE,
+            Rejection::TooLong => answer::LINE_TOO_LONG,
+            Rejection::Syntax(_) => answer::SYNTAX,
+        };
+        self.err(text, out)?;
+        self.count_bad();
+        Ok(())
+    }
+
+    fn no_such_message(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.err(answer::NO_SUCH_MESSAGE, out)?;
+        self.count_bad();
+        Ok(())
+    }
+
+    fn list(
+        &mut self,
+        listing: Listing,
+        text: &str,
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<(), ReplyError> {
+        self.server.start_lines(text.as_bytes(), out)?;
+        self.listing = Some(listing);
+        Ok(())
+    }
+
+    fn reply_list(&mut self, listing: Listing, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        let mut text = Text::new();
+        text.totals(&self.index.drop_listing());
+        self.server.start_lines(text.as_bytes(), out)?;
+        self.listing = Some(listing);
+        Ok(())
+    }
+
+    fn reply_totals(&mut self, words: &str, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        let mut text = Text::new();
+        text.words(words);
+        text.totals(&self.index.drop_listing());
+        self.server.reply(Status::Ok, None, text.as_bytes(), out)
+    }
+
+    fn ok(&mut self, text: &str, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.server.reply(Status::Ok, None, text.as_bytes(), out)
+    }
+
+    fn err(&mut self, text: &str, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.server.reply(Status::Err, None, text.as_bytes(), out)
+    }
+
+    fn count_bad(&mut self) {
+        self.counts.bad_commands = self.counts.bad_commands.saturating_add(1);
+        self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
+        let limits = &self.config.limits;
+        let in_a_row = if self.server.state() == State::Transaction {
+            limits.bad_commands_in_a_row
+        } else {
+            limits.bad_commands_before_login
+        };
+        if self.bad_in_a_row >= in_a_row || self.counts.bad_commands >= limits.bad_commands {
+            debug!("session: {}", answer::TOO_MANY);
+            self.close(CloseReason::BadCommands);
+        }
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        if !matches!(self.pending, Pending::Close(_)) {
+            self.pending = Pending::Close(reason);
+        }
+        self.listing = None;
+        self.forget_user();
+    }
+
+    fn forget_user(&mut self) {
+        self.user_octets = 0;
+    }
+
+    /// The session keeps the order of its replies itself, so a misuse below is one of this module; the driver sees a
+    /// final error and closes.
+    fn misuse(&mut self, error: ReplyError) -> Error {
+        self.close(CloseReason::Lost);
+        match error {
+            ReplyError::ApiMisuse(misuse) => misuse.into(),
+            ReplyError::Full(_) => ApiMisuse::WrongMoment { state: self.server.state() }.into(),
+        }
+    }
+}
+
+/// What one call of [`Session::body`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[non_exhaustive]
+pub struct MessageProgress {
+    /// Octets of the source that are done with.
+    pub read: usize,
+    /// Octets of the room that are filled.
+    pub written: usize,
+    /// Nothing more of the message is wanted: `TOP` has what it asked for.
+    pub done: bool,
+}
