@@ -433,10 +433,6 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if verb == Verb::Auth {
             self.sasl = Sasl::Server { fresh: false };
         }
-        if verb == Verb::Capa {
-            self.capabilities =
-                Capabilities { pipelining: self.capabilities.pipelining, ..Capabilities::default() };
-        }
         trace!("client: sent {verb}, {} outstanding", self.queue.len());
         id
     }

@@ -159,6 +159,19 @@ fn r2449_5_3_the_answer_to_a_later_capa_replaces_the_list() {
 }
 
 #[test]
+fn pb_q08_a_refused_capa_after_login_leaves_the_list_as_it_was() {
+    let mut client = pipelining();
+    let before = *client.capabilities();
+    send(&mut client, &Command::Retr(n(1)));
+    send(&mut client, &Command::Capa);
+    let mut seen = Seen::default();
+    seen.feed(&mut client, b"-ERR [SYS/TEMP] disk\r\n-ERR not now\r\n");
+    // The reply in front of that of CAPA keeps its meaning too.
+    assert_eq!(seen.text, "RETR 1: -ERR \"[SYS/TEMP] disk\" SysTemp\nCAPA: -ERR \"not now\"\n");
+    assert_eq!(*client.capabilities(), before);
+}
+
+#[test]
 fn r2449_5_2_a_refused_capa_leaves_the_basics() {
     let mut client = greeted();
     send(&mut client, &Command::Capa);
