@@ -196,7 +196,11 @@ impl<const DEPTH: usize> Client<DEPTH> {
             return Err(SendError::TooLong { octets, limit: self.limits.command });
         }
         command.encode(out)?;
-        Ok(self.sent(command.verb(), command.message(), command.reply_shape()))
+        let id = self.sent(command.verb(), command.message(), command.reply_shape());
+        if let Command::Auth { initial, .. } = command {
+            self.sasl = Sasl::Server { fresh: initial.is_none() };
+        }
+        Ok(id)
     }
 
     /// Starts a SASL exchange; `initial` is the mechanism's first message before base64, if it has one to send now.
@@ -430,9 +434,6 @@ impl<const DEPTH: usize> Client<DEPTH> {
         // `check` has seen that there is room, and that the command can succeed in the projected state.
         let _ = self.queue.push(Outstanding { id, verb, message, shape });
         self.projected = state::success(self.projected, verb).unwrap_or(self.projected);
-        if verb == Verb::Auth {
-            self.sasl = Sasl::Server { fresh: false };
-        }
         trace!("client: sent {verb}, {} outstanding", self.queue.len());
         id
     }

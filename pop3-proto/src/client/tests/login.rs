@@ -250,6 +250,40 @@ mod sasl {
     }
 
     #[test]
+    fn pb_q18_an_ok_stands_for_the_first_empty_challenge_if_tolerated() {
+        let lenient = ClientTolerances { lenient_sasl_ok: true, ..ClientTolerances::default() };
+        let by_authenticate = |client: &mut Client| drop(started(client, None));
+        let by_send = |client: &mut Client| {
+            send(client, &Command::Auth { mechanism: MechanismName::PLAIN, initial: None });
+        };
+        for start in [&by_authenticate as &dyn Fn(&mut Client), &by_send] {
+            let (mut client, mut seen) = (with(ClientLimits::DEFAULT, lenient), Seen::default());
+            start(&mut client);
+            seen.feed(&mut client, b"+OK\r\n");
+            assert_eq!(seen.take(), "challenge \n");
+            client.respond(b"\0a\0b", &mut Vec::new()).unwrap();
+            seen.feed(&mut client, b"+OK\r\n");
+            assert_eq!(seen.take(), "AUTH: +OK \"\"\n", "once only");
+            // Off unless switched on.
+            let (mut client, mut seen) = (greeted(), Seen::default());
+            start(&mut client);
+            seen.feed(&mut client, b"+OK\r\n");
+            assert_eq!(seen.take(), "AUTH: +OK \"\"\n");
+        }
+        // Not behind an initial response, not with text, not a -ERR.
+        let (mut client, mut seen) = (with(ClientLimits::DEFAULT, lenient), Seen::default());
+        started(&mut client, Some(b"\0a\0b"));
+        seen.feed(&mut client, b"+OK\r\n");
+        assert_eq!(seen.take(), "AUTH: +OK \"\"\n");
+        for answer in ["+OK welcome", "-ERR "] {
+            let (mut client, mut seen) = (with(ClientLimits::DEFAULT, lenient), Seen::default());
+            started(&mut client, None);
+            seen.feed(&mut client, format!("{answer}\r\n").as_bytes());
+            assert!(seen.take().starts_with("AUTH: "), "{answer}");
+        }
+    }
+
+    #[test]
     fn r5034_4_1_one_login_only() {
         let (mut client, mut seen) = (greeted(), Seen::default());
         started(&mut client, Some(b"\0a\0b"));
