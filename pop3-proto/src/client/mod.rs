@@ -397,6 +397,9 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if !follows_user || state::success(self.projected, verb).is_none() {
             return Err(SendError::OutOfPlace { verb, state: self.projected });
         }
+        if DEPTH == 0 {
+            return Err(SendError::TooManyOutstanding { limit: 0 });
+        }
         if self.queue.is_empty() && !self.is_receiving() {
             return if self.unread { Err(SendError::UnreadInput) } else { Ok(()) };
         }

@@ -133,6 +133,10 @@ fn r2449_6_6_3_a_bounded_number_of_commands_is_outstanding() {
     seen.feed(&mut client, b"-ERR\r\n");
     send(&mut client, &Command::Capa);
     assert_eq!(client.outstanding(), 3);
+    // No room at all: nothing can be sent, so that no reply can be taken for a notice.
+    let mut client = Client::<0>::over_tls(ClientLimits::DEFAULT, ClientTolerances::default());
+    Seen::default().feed(&mut client, b"+OK\r\n");
+    assert_eq!(refused(&mut client, &Command::Capa), SendError::TooManyOutstanding { limit: 0 });
 }
 
 #[test]
