@@ -1,6 +1,7 @@
 //! The client against a scripted server over a socket pair: what it sends, what it makes of the replies, how it ends.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
