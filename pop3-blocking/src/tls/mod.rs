@@ -20,6 +20,8 @@ mod client;
 mod error;
 mod identity;
 mod info;
+#[cfg(feature = "certificate-names")]
+mod names;
 mod pem;
 mod provider;
 pub(crate) mod pump;
@@ -36,6 +38,8 @@ pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::TlsConfigError;
 pub use identity::{ServerName, ServerNameError};
 pub use info::{TlsInfo, TlsVersion};
+#[cfg(feature = "certificate-names")]
+pub use names::CertificateNames;
 pub use provider::provider;
 pub use server::{ClientCertificates, ServerTls, ServerTlsBuilder};
 
