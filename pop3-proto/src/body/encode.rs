@@ -296,7 +296,7 @@ impl Scan {
 fn plain_run(src: &[u8]) -> usize {
     let mut at = 0usize;
     if src.first() == Some(&b'\n') {
-        if matches!(src.get(1), Some(b'.' | b'\n')) {
+        if src.get(1) == Some(&b'.') {
             return 1;
         }
         at = 1;
