@@ -97,10 +97,24 @@ impl BodyEncoder {
             return Progress { read, written };
         }
         while let (Some(&next), Some(room)) = (src.get(read), dst.get_mut(written..)) {
-            let Some(slot) = room.first_mut() else { break };
+            if room.is_empty() {
+                break;
+            }
             if let Some(added) = self.scan.insertion(next) {
-                *slot = added;
-                written = written.saturating_add(1);
+                match room {
+                    [first, second, ..] => {
+                        *first = added;
+                        *second = next;
+                        self.scan.take(next);
+                        read = read.saturating_add(1);
+                        written = written.saturating_add(2);
+                    }
+                    [only] => {
+                        *only = added;
+                        written = written.saturating_add(1);
+                    }
+                    [] => {}
+                }
                 continue;
             }
             let fits = src.len().saturating_sub(read).min(room.len());
@@ -235,6 +249,15 @@ impl Scan {
             }
             _ => None,
         }
+    }
+
+    /// Takes the one octet before which something was added.
+    pub(super) fn take(&mut self, octet: u8) {
+        if octet == b'\n' {
+            self.wants_separator &= !self.place.is_blank();
+            self.place = Place::Start;
+        }
+        self.octets = self.octets.saturating_add(1);
     }
 
     /// Takes octets that need nothing added between them; returns how many. The first one is known to be plain, so
