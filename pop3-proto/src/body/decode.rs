@@ -77,8 +77,8 @@ impl BodyDecoder {
     /// [`BodyStep::End`]. The count may be 0 beside a chunk: the chunk then is an octet that an earlier call held
     /// back. After the end every call returns `(0, BodyStep::End)`.
     ///
-    /// A chunk runs to the next line that begins with a dot or to the end of `input`, whichever is first. The time
-    /// is linear in the octets taken, however they are cut. Nothing is ever refused: every octet but the stuffing
+    /// A chunk runs to the next LF that a dot follows or to the end of `input`, whichever is first. The time is linear
+    /// in the octets taken, however they are cut. Nothing is ever refused: every octet but the stuffing
     /// is content.
     ///
     /// # Source
@@ -120,28 +120,26 @@ impl BodyDecoder {
         matches!(self.at, At::End)
     }
 
-    /// The first octets of `rest` up to the next dot that begins a line. The first octet is known to be none.
+    /// The first octets of `rest`, up to the next LF before a dot. The first octet is known to be content.
+    ///
+    /// Whether that LF ends a line, so that the dot is special, is told by the new place.
     fn run<'i>(&mut self, rest: &'i [u8]) -> &'i [u8] {
-        let before = self.at;
-        let ends_line = |lf: usize| match lf.checked_sub(1) {
-            _ if self.lenient_lf => true,
-            None => before == At::Cr,
-            Some(at) => rest.get(at) == Some(&b'\r'),
-        };
         // The first line by itself: where one line begins with a dot others do, and the long search has a price.
         let first = memchr(b'\n', rest).unwrap_or(rest.len());
         let behind = first.saturating_add(1);
-        let dot = if rest.get(behind) == Some(&b'.') && ends_line(first) {
+        let last = if rest.get(behind) == Some(&b'.') {
             Some(first)
         } else {
             // LF and dot are rare beside each other, CR and LF are not: this seldom stops in vain.
-            let found = memmem::find_iter(rest.get(behind..).unwrap_or(&[]), b"\n.");
-            found.map(|lf| lf.saturating_add(behind)).find(|&lf| ends_line(lf))
+            let found = memmem::find(rest.get(behind..).unwrap_or(&[]), b"\n.");
+            found.map(|lf| lf.saturating_add(behind))
         };
-        let run = dot.and_then(|lf| rest.get(..=lf)).unwrap_or(rest);
-        self.at = match run.split_last() {
-            Some((b'\n', line)) if ends_line(line.len()) => At::LineStart,
-            Some((b'\r', _)) => At::Cr,
+        let run = last.and_then(|lf| rest.get(..=lf)).unwrap_or(rest);
+        self.at = match run {
+            [.., b'\r', b'\n'] => At::LineStart,
+            [b'\n'] if self.at == At::Cr => At::LineStart,
+            [.., b'\n'] if self.lenient_lf => At::LineStart,
+            [.., b'\r'] => At::Cr,
             _ => At::Text,
         };
         run

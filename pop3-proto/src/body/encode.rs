@@ -97,10 +97,24 @@ impl BodyEncoder {
             return Progress { read, written };
         }
         while let (Some(&next), Some(room)) = (src.get(read), dst.get_mut(written..)) {
-            let Some(slot) = room.first_mut() else { break };
+            if room.is_empty() {
+                break;
+            }
             if let Some(added) = self.scan.insertion(next) {
-                *slot = added;
-                written = written.saturating_add(1);
+                match room {
+                    [first, second, ..] => {
+                        *first = added;
+                        *second = next;
+                        self.scan.take(next);
+                        read = read.saturating_add(1);
+                        written = written.saturating_add(2);
+                    }
+                    [only] => {
+                        *only = added;
+                        written = written.saturating_add(1);
+                    }
+                    [] => {}
+                }
                 continue;
             }
             let fits = src.len().saturating_sub(read).min(room.len());
@@ -237,6 +251,15 @@ impl Scan {
         }
     }
 
+    /// Takes the one octet before which something was added.
+    pub(super) fn take(&mut self, octet: u8) {
+        if octet == b'\n' {
+            self.wants_separator &= !self.place.is_blank();
+            self.place = Place::Start;
+        }
+        self.octets = self.octets.saturating_add(1);
+    }
+
     /// Takes octets that need nothing added between them; returns how many. The first one is known to be plain, so
     /// it is one at least.
     pub(super) fn run(&mut self, src: &[u8]) -> usize {
@@ -296,7 +319,7 @@ impl Scan {
 fn plain_run(src: &[u8]) -> usize {
     let mut at = 0usize;
     if src.first() == Some(&b'\n') {
-        if matches!(src.get(1), Some(b'.' | b'\n')) {
+        if src.get(1) == Some(&b'.') {
             return 1;
         }
         at = 1;
