@@ -378,9 +378,6 @@ fn handshake<S: Stream>(
             }
             return Err(error);
         }
-        if pump.is_handshaking() && pump.peer_has_closed() {
-            return Err(TransportError::ClosedInHandshake);
-        }
     }
 }
 

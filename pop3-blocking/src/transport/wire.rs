@@ -120,7 +120,9 @@ fn accepted(outcome: io::Result<()>) -> Result<bool, TransportError> {
     match outcome {
         Ok(()) => Ok(true),
         // macOS takes no options for a socket that both sides have ended. No call on it waits, so none is needed.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(false),
+        Err(error) if cfg!(target_vendor = "apple") && error.kind() == io::ErrorKind::InvalidInput => {
+            Ok(false)
+        }
         Err(error) => Err(TransportError::Io(error)),
     }
 }
