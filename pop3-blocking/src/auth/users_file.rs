@@ -398,7 +398,7 @@ mod tests {
 
     impl Drop for Temporary {
         fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0).is_ok();
+            drop(std::fs::remove_file(&self.0));
         }
     }
 
