@@ -10,11 +10,13 @@ use std::net::SocketAddr;
 
 mod memory;
 #[cfg(feature = "passwd")]
+mod scheme;
+#[cfg(feature = "passwd")]
 mod users_file;
 
 pub use memory::MemoryUsers;
 #[cfg(feature = "passwd")]
-pub use users_file::{UsersFile, UsersFileError};
+pub use users_file::{HashError, LineProblem, UsersFile, UsersFileError};
 
 /// Checks credentials. Shared by all sessions of a listener.
 ///

@@ -15,10 +15,12 @@ use crate::auth::Identity;
 #[cfg(feature = "maildir")]
 pub mod maildir;
 mod memory;
+#[cfg(test)]
+mod testing;
 
 #[cfg(feature = "maildir")]
 pub use maildir::MaildirStore;
-pub use memory::MemoryStore;
+pub use memory::{MemoryMaildrop, MemoryStore};
 
 /// Opens maildrops. Shared by all sessions.
 pub trait Store: Send + Sync {
