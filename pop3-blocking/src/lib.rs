@@ -4,6 +4,9 @@
 
 pub mod auth;
 pub mod store;
+pub mod tls;
+mod transport;
 
 pub use pop3_proto;
 pub use rustls;
+pub use transport::{Deadline, Input, Stream, Transport, TransportError, Untimed};
