@@ -3,6 +3,8 @@
 //! Makes a throw-away certificate authority, puts three messages into a Maildir, serves it with implicit TLS on loopback,
 //! and fetches and removes the messages with the client, checking every octet. Needs nothing but a temporary directory.
 
+#![allow(clippy::print_stdout, reason = "a program talks to its user")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -89,7 +91,8 @@ fn certificates() -> Result<(String, String, String), Box<dyn Error>> {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
     let key = KeyPair::generate()?;
-    let leaf = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?.signed_by(&key, &ca)?;
+    let leaf =
+        CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?.signed_by(&key, &ca)?;
     Ok((ca.pem(), leaf.pem(), key.serialize_pem()))
 }
 

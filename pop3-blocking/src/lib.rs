@@ -5,6 +5,7 @@
 pub mod auth;
 pub mod client;
 pub mod delivery;
+pub mod server;
 pub mod store;
 pub mod tls;
 mod transport;

@@ -174,7 +174,8 @@ impl Args {
     /// Joins the command line with the file that it names, and checks the whole.
     pub(crate) fn settle(self) -> Result<Settings, SettingsError> {
         let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
-        let or = |given: Vec<SocketAddr>, file: OneOrMore| if given.is_empty() { file.into_vec() } else { given };
+        let or =
+            |given: Vec<SocketAddr>, file: OneOrMore| if given.is_empty() { file.into_vec() } else { given };
         let certificate = match (self.cert, self.key) {
             (Some(cert), Some(key)) => Some((cert, key)),
             _ => file.cert.zip(file.key),
@@ -219,10 +220,9 @@ impl File {
         let mut file: Self = toml::from_str(&text)
             .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         let base = path.parent().unwrap_or_else(|| Path::new(""));
-        for path in [&mut file.cert, &mut file.key, &mut file.client_ca, &mut file.users, &mut file.maildir] {
-            if let Some(path) = path {
-                *path = base.join(&*path);
-            }
+        let paths = [&mut file.cert, &mut file.key, &mut file.client_ca, &mut file.users, &mut file.maildir];
+        for path in paths.into_iter().flatten() {
+            *path = base.join(&*path);
         }
         Ok(file)
     }

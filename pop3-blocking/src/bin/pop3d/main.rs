@@ -41,7 +41,10 @@ fn main() -> ExitCode {
         }
     };
     start_log();
-    let outcome = args.settle().map_err(|error| (CONFIGURATION, error.to_string().into())).and_then(|settings| run(&settings));
+    let outcome = args
+        .settle()
+        .map_err(|error| (CONFIGURATION, error.to_string().into()))
+        .and_then(|settings| run(&settings));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, error)) => {

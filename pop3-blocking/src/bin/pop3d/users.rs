@@ -27,7 +27,8 @@ impl Authenticator for Users {
 
     /// The first name in the certificate that is a user's; no such name is a failure, never a fallback (PB-S26).
     fn certificate(&self, _: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
-        let names = CertificateNames::of(certificate).filter(|_| self.by_certificate).ok_or(AuthError::Rejected)?;
+        let names =
+            CertificateNames::of(certificate).filter(|_| self.by_certificate).ok_or(AuthError::Rejected)?;
         let user = names.iter().find(|name| self.file.contains(name)).ok_or(AuthError::Rejected)?;
         Ok(Identity::new(user))
     }
