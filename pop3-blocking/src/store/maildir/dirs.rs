@@ -12,6 +12,8 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, statat, 
 use rustix::io::Errno;
 
 use super::MaildirError;
+#[cfg(test)]
+use tests::Point;
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +99,7 @@ impl Dirs {
     pub(super) fn walk(&self, place: Place, each: &mut Each<'_>) -> Result<(), MaildirError> {
         let dir = self.of(place);
         #[cfg(test)]
-        tests::meanwhile(place);
+        tests::meanwhile(Point::Walk(place));
         for entry in Dir::read_from(dir).map_err(MaildirError::io(LISTING))? {
             let entry = entry.map_err(MaildirError::io(LISTING))?;
             let name = entry.file_name().to_bytes();
@@ -125,6 +127,8 @@ impl Dirs {
         place: Place,
         name: &[u8],
     ) -> Result<Option<(File, Metadata)>, MaildirError> {
+        #[cfg(test)]
+        tests::meanwhile(Point::Open);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match openat(self.of(place), name, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
@@ -173,21 +177,32 @@ pub(super) mod tests {
     use super::*;
     use crate::store::maildir::tests::files::{TempDir, make_fifo};
 
-    type Hook = Box<dyn FnMut(Place)>;
+    /// What is about to be done.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(in crate::store::maildir) enum Point {
+        /// Reading a directory.
+        Walk(Place),
+        /// Opening a message.
+        Open,
+        /// Locking the lock file, which is open.
+        Lock,
+    }
+
+    type Hook = Box<dyn FnMut(Point)>;
 
     std::thread_local! {
         static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
     }
 
-    /// Has `hook` called by this thread before each reading of a directory: what another program does then.
-    pub(in crate::store::maildir) fn set_hook(hook: impl FnMut(Place) + 'static) {
+    /// Has `hook` called by this thread at each [`Point`]: it does what another program might do just then.
+    pub(in crate::store::maildir) fn set_hook(hook: impl FnMut(Point) + 'static) {
         HOOK.with(|cell| *cell.borrow_mut() = Some(Box::new(hook)));
     }
 
-    pub(super) fn meanwhile(place: Place) {
+    pub(in crate::store::maildir) fn meanwhile(point: Point) {
         let hook = HOOK.with(|cell| cell.borrow_mut().take());
         if let Some(mut hook) = hook {
-            hook(place);
+            hook(point);
             HOOK.with(|cell| *cell.borrow_mut() = Some(hook));
         }
     }

@@ -179,7 +179,7 @@ impl Index {
             (entry.octets, entry.size, entry.mtime) = (octets, line.size, line.mtime);
             entry.measured = true;
         }
-        if entry.measured { Recognised::Whole } else { Recognised::Unmeasured }
+        Recognised::Found
     }
 
     /// Counts the octets of all messages not yet counted, by reading them. Returns how many were counted, and how
@@ -319,10 +319,8 @@ impl Index {
 /// What a line of the list was good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Recognised {
-    /// Number and octets of a message are known.
-    Whole,
-    /// The number of a message is known.
-    Unmeasured,
+    /// The number of a message, and perhaps its octets.
+    Found,
     /// Its message was not seen.
     Absent,
     /// An earlier line had the same base.
@@ -390,5 +388,65 @@ impl Skipped {
 
     pub(super) const fn count(&self) -> u32 {
         self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::files::TempDir;
+    use super::*;
+
+    fn names(index: &Index) -> Vec<&[u8]> {
+        index.entries().iter().map(|entry| index.name(entry)).collect()
+    }
+
+    #[test]
+    fn a_message_takes_forty_octets_and_its_name() {
+        assert_eq!(size_of::<Entry>(), 40);
+        let dir = TempDir::new();
+        let dirs = Dirs::open(dir.path(), true).unwrap();
+        for n in 0..100 {
+            std::fs::write(dir.path().join(format!("new/{n}.1.h")), "").unwrap();
+        }
+        let mut index = Index::new(100);
+        for pass in 1..=3 {
+            index.collect(&dirs, pass, &mut Skipped::default()).unwrap();
+        }
+        assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (100, 0));
+        index.settle(&dirs, 3, true).unwrap();
+        assert_eq!((index.entries.capacity(), index.names.capacity()), (100, 10 * 5 + 90 * 6));
+        // Names that change leave nothing behind.
+        for n in 0..100 {
+            let path = |name: String| dir.path().join(name);
+            std::fs::rename(path(format!("new/{n}.1.h")), path(format!("cur/{n}.1.h:2,"))).unwrap();
+        }
+        index.refresh(&dirs).unwrap();
+        assert_eq!(index.names.capacity(), 10 * 8 + 90 * 9);
+        assert!(
+            names(&index)[..11] == (0..11).map(|n| format!("{n}.1.h:2,").into_bytes()).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn pb_s29_a_message_that_one_pass_missed_stays_if_its_name_does() {
+        let dir = TempDir::new();
+        let dirs = Dirs::open(dir.path(), true).unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["1.1.h", "2.1.h", "3.1.h"] {
+            std::fs::write(path("new").join(name), "").unwrap();
+        }
+        for (sure, left) in [(false, 3), (true, 2)] {
+            let mut index = Index::new(9);
+            index.collect(&dirs, 1, &mut Skipped::default()).unwrap();
+            assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (3, 0));
+            std::fs::rename(path("new/1.1.h"), path("tmp/1.1.h")).unwrap();
+            std::fs::rename(path("new/2.1.h"), path("tmp/2.1.h")).unwrap();
+            index.collect(&dirs, 2, &mut Skipped::default()).unwrap();
+            std::fs::rename(path("tmp/1.1.h"), path("new/1.1.h")).unwrap();
+            index.settle(&dirs, 2, sure).unwrap();
+            assert_eq!(index.entries().len(), left, "{sure}");
+            assert_eq!((names(&index)[0], names(&index)[left - 1]), (&b"1.1.h"[..], &b"3.1.h"[..]));
+            std::fs::rename(path("tmp/2.1.h"), path("new/2.1.h")).unwrap();
+        }
     }
 }

@@ -26,6 +26,8 @@ impl Lock {
         // A second try only if the file was replaced between opening and locking: by hand, then.
         for _ in 0..3 {
             let file = open(root)?;
+            #[cfg(test)]
+            super::dirs::tests::meanwhile(super::dirs::tests::Point::Lock);
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(OpenError::InUse),
@@ -81,6 +83,7 @@ fn open(root: &File) -> Result<File, MaildirError> {
 mod tests {
     use super::*;
     use crate::store::StoreError;
+    use crate::store::maildir::dirs::tests::set_hook;
     use crate::store::maildir::tests::files::{TempDir, make_fifo};
 
     fn root(dir: &TempDir) -> File {
@@ -129,12 +132,30 @@ mod tests {
         assert!(!old.is_at(&root).unwrap());
         let new = Lock::take(&root).unwrap();
         assert!(!old.is_at(&root).unwrap() && new.is_at(&root).unwrap());
+        drop(new);
+
+        // Replaced between opening and locking.
+        let path = dir.path().join(NAME);
+        let mut times = 0;
+        set_hook(move |_| {
+            times += 1;
+            if times == 1 {
+                std::fs::remove_file(&path).unwrap();
+            }
+        });
+        let lock = Lock::take(&root).unwrap();
+        assert!(lock.is_at(&root).unwrap());
+        assert!(matches!(Lock::take(&root), Err(OpenError::InUse)));
+        set_hook(|_| {});
     }
 
     #[test]
     fn pb_s50_a_lock_file_that_is_no_file_is_a_fault_not_a_hang() {
         let cases: [fn(&std::path::Path); 3] = [
-            |path| std::os::unix::fs::symlink("/dev/null", path).unwrap(),
+            |path| {
+                std::fs::write(path.with_file_name("other"), "").unwrap();
+                std::os::unix::fs::symlink("other", path).unwrap();
+            },
             |path| std::fs::create_dir(path).unwrap(),
             |path| make_fifo(path),
         ];

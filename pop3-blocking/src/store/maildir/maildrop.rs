@@ -104,14 +104,14 @@ impl OpenMaildir {
             }
         };
         let rules = rules_tag(self.rules);
-        let mut known = Known { outdated: header.rules != rules, ..Known::default() };
+        let mut known = Known::default();
         let mut next = header.next;
         while let Some(line) = lines.next()? {
             // A number in use is never given again, whatever the first line says.
             next = next.max(line.uid.saturating_add(1));
             match index.recognise(&line, header.rules == rules) {
-                Recognised::Whole => {}
-                Recognised::Unmeasured | Recognised::Twice => known.outdated = true,
+                Recognised::Found => {}
+                Recognised::Twice => known.outdated = true,
                 Recognised::Absent => known.absent += 1,
             }
         }

@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pop3_proto::MessageNumber;
 
 use self::files::{TempDir, make_fifo};
-use super::dirs::tests::set_hook;
+use super::dirs::Place;
+use super::dirs::tests::{Point, set_hook};
 use super::uid_list::{self, Header, Line};
 use super::*;
 use crate::store::testing::{Marks, list, open, read};
@@ -195,9 +196,4 @@ fn r1939_4_3_of_many_threads_one_gets_the_lock() {
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert_eq!(got.iter().filter(|got| **got).count(), 1);
-}
-
-#[test]
-fn a_message_takes_forty_octets_and_its_name() {
-    assert_eq!(size_of::<index::Entry>(), 40);
 }

@@ -24,56 +24,55 @@ fn pb_s31_a_message_removed_by_others_is_gone_and_a_moved_one_is_found() {
     }
 }
 
+/// Has `deed` done before the `n`th reading of a directory from now on, for each `n` from 1.
+fn before_walk(fixture: &Fixture, mut deed: impl FnMut(u32, &Path) + 'static) {
+    let root = fixture.path("");
+    let mut n = 0;
+    set_hook(move |point| {
+        if let Point::Walk(place) = point {
+            n += 1;
+            assert_eq!(place, if n % 2 == 1 { Place::New } else { Place::Cur });
+            deed(n, &root);
+        }
+    });
+}
+
+fn rename(root: &Path, from: &str, to: &str) {
+    fs::rename(root.join(from), root.join(to)).unwrap();
+}
+
 #[test]
 fn pb_s29_mail_that_moves_during_a_scan_is_listed_once() {
     let fixture = Fixture::with(&["new/1.1.h", "new/2.1.h", "cur/3.1.h:2,"]);
     let ids = fixture.ids();
     // Between the two readings, from the first to the second.
-    let root = fixture.path("");
-    let mut calls = 0;
-    set_hook(move |place| {
-        calls += 1;
-        if calls == 2 {
-            assert_eq!(place, dirs::Place::Cur);
-            fs::rename(root.join("new/1.1.h"), root.join("cur/1.1.h:2,S")).unwrap();
+    before_walk(&fixture, |n, root| {
+        if n == 2 {
+            rename(root, "new/1.1.h", "cur/1.1.h:2,S");
         }
     });
     assert_eq!(fixture.ids(), ids);
-
     // Against the stream, so that the first pass misses it: the list knows that something is missing.
-    let root = fixture.path("");
-    let mut calls = 0;
-    set_hook(move |_| {
-        calls += 1;
-        if calls == 2 {
-            fs::rename(root.join("cur/1.1.h:2,S"), root.join("new/1.1.h")).unwrap();
+    before_walk(&fixture, |n, root| {
+        if n == 2 {
+            rename(root, "cur/1.1.h:2,S", "new/1.1.h");
         }
     });
     assert_eq!(fixture.ids(), ids);
-
     // Hidden from the first pass, as a file that is renamed while its directory is read may be.
-    let root = fixture.path("");
-    fs::rename(root.join("cur/3.1.h:2,"), root.join("tmp/3.1.h")).unwrap();
-    let mut calls = 0;
-    set_hook(move |_| {
-        calls += 1;
-        if calls == 3 {
-            fs::rename(root.join("tmp/3.1.h"), root.join("cur/3.1.h:2,F")).unwrap();
+    rename(&fixture.path(""), "cur/3.1.h:2,", "tmp/3.1.h");
+    before_walk(&fixture, |n, root| {
+        if n == 3 {
+            rename(root, "tmp/3.1.h", "cur/3.1.h:2,F");
         }
     });
     assert_eq!(fixture.ids(), ids);
-
     // Hidden from the second pass, while the first one was disturbed.
-    let root = fixture.path("");
-    let mut calls = 0;
-    set_hook(move |_| {
-        calls += 1;
-        match calls {
-            2 => fs::write(root.join("new/4.1.h"), "A: b\n\n").unwrap(),
-            3 => fs::rename(root.join("new/2.1.h"), root.join("tmp/2.1.h")).unwrap(),
-            5 => fs::rename(root.join("tmp/2.1.h"), root.join("new/2.1.h")).unwrap(),
-            _ => {}
-        }
+    before_walk(&fixture, |n, root| match n {
+        2 => fs::write(root.join("new/4.1.h"), "A: b\n\n").unwrap(),
+        3 => rename(root, "new/2.1.h", "tmp/2.1.h"),
+        5 => rename(root, "tmp/2.1.h", "new/2.1.h"),
+        _ => {}
     });
     let now = fixture.ids();
     assert_eq!((&now[..3], now.len()), (&ids[..], 4));
@@ -81,20 +80,44 @@ fn pb_s29_mail_that_moves_during_a_scan_is_listed_once() {
 }
 
 #[test]
-fn pb_s29_a_message_removed_during_a_scan_is_not_listed() {
+fn pb_s29_new_mail_that_moves_before_it_is_counted_is_listed() {
     let fixture = Fixture::with(&["new/1.1.h", "new/2.1.h"]);
     let root = fixture.path("");
-    let mut calls = 0;
-    set_hook(move |_| {
-        calls += 1;
-        if calls == 2 {
-            fs::remove_file(root.join("new/1.1.h")).unwrap();
+    let mut opened = 0;
+    set_hook(move |point| {
+        if point == Point::Open {
+            opened += 1;
+            if opened == 1 {
+                rename(&root, "new/1.1.h", "cur/1.1.h:2,S");
+            }
         }
     });
     let listed = fixture.listed();
     set_hook(|_| {});
-    assert_eq!(listed.len(), 1);
+    assert_eq!(listed.len(), 2);
     assert_eq!(fixture.listed(), listed);
+}
+
+#[test]
+fn pb_s29_a_message_removed_during_a_scan_is_not_listed() {
+    // Seen by the first pass, and gone before it is counted; then known, and gone before the second pass.
+    let fixture = Fixture::with(&["new/1.1.h", "new/2.1.h", "new/3.1.h"]);
+    before_walk(&fixture, |n, root| {
+        if n == 2 {
+            fs::remove_file(root.join("new/1.1.h")).unwrap();
+        }
+    });
+    let listed = fixture.listed();
+    assert_eq!(listed.len(), 2);
+    before_walk(&fixture, |n, root| match n {
+        2 => fs::write(root.join("new/4.1.h"), "A: b\n\n").unwrap(),
+        3 => fs::remove_file(root.join("new/2.1.h")).unwrap(),
+        _ => {}
+    });
+    let later = fixture.listed();
+    set_hook(|_| {});
+    assert_eq!((later.len(), &later[0]), (2, &listed[1]));
+    assert_eq!(fixture.listed(), later);
 }
 
 #[test]

@@ -242,4 +242,12 @@ fn a_list_is_written_only_if_something_changed() {
     assert_ne!(second, first);
     assert_eq!(fixture.ids(), ids[1..]);
     assert_eq!(inode(), second);
+    // Counted again under other rules, once.
+    let other = BodyRules::new().with_mask_nul(true);
+    let other = fixture.store.clone().rules(other);
+    assert_eq!(list(&mut open(&other, "mrose")).len(), 1);
+    let third = inode();
+    assert_ne!(third, second);
+    assert_eq!(list(&mut open(&other, "mrose")).len(), 1);
+    assert_eq!(inode(), third);
 }
