@@ -3,6 +3,7 @@
 #![deny(missing_docs)]
 
 pub mod auth;
+pub mod server;
 pub mod store;
 pub mod tls;
 mod transport;
