@@ -73,7 +73,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<usize>,
 
-    /// A file in TOML with the same options, without the leading dashes, as in: listen-tls = ["[::]:995"].
+    /// A file in TOML with the same options, without the leading dashes, as in `listen-tls = ["[::]:995"]`.
     /// The command line goes before it; relative paths in it start at its directory.
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
