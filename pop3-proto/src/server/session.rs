@@ -197,10 +197,14 @@ impl<'c, S: Storage> Session<'c, S> {
             if let Pending::Close(reason) = self.pending {
                 return Ok(Received::event(consumed, Request::Close(reason)));
             }
+            let rest = input.get(consumed..).unwrap_or(&[]);
+            if matches!(self.pending, Pending::Tls) {
+                // Nothing may come before the handshake, in a later call neither: this is an error unless it is empty.
+                return self.server.receive(rest).map(|_| Received::paused(consumed));
+            }
             if !matches!(self.pending, Pending::Nothing) || out.reserve(FIRST_LINE_OCTETS).is_err() {
                 return Ok(Received::paused(consumed));
             }
-            let rest = input.get(consumed..).unwrap_or(&[]);
             if !self.spoken && is_foreign(rest) {
                 // There is room for it: see above.
                 if encode_status(Status::Err, None, answer::FOREIGN.as_bytes(), out).is_ok() {
