@@ -214,9 +214,10 @@ impl<'c, S: Storage> Session<'c, S> {
             }
             let received = self.server.receive(rest)?;
             consumed = consumed.saturating_add(received.consumed);
+            // Also when part of an over-long line was thrown away: what follows is no first line.
+            self.spoken |= received.consumed > 0;
             match received.step {
                 Step::Event(event) => {
-                    self.spoken = true;
                     if let Some(request) = self.act(event, out).map_err(|error| self.misuse(error))? {
                         return Ok(Received::event(consumed, request));
                     }
