@@ -688,12 +688,12 @@ impl<'c, S: Storage> Session<'c, S> {
         self.counts.bad_commands = self.counts.bad_commands.saturating_add(1);
         self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
         let limits = &self.config.limits;
-        let in_a_row = if self.server.state() == State::Transaction {
-            limits.bad_commands_in_a_row
+        let too_many = if self.server.state() == State::Transaction {
+            self.bad_in_a_row >= limits.bad_commands_in_a_row
         } else {
-            limits.bad_commands_before_login
+            self.counts.bad_commands >= limits.bad_commands_before_login
         };
-        if self.bad_in_a_row >= in_a_row || self.counts.bad_commands >= limits.bad_commands {
+        if too_many || self.counts.bad_commands >= limits.bad_commands {
             debug!("session: {}", answer::TOO_MANY);
             self.close(CloseReason::BadCommands);
         }
