@@ -50,8 +50,11 @@ mod error;
 mod limits;
 mod line;
 pub mod maildrop;
+#[cfg(feature = "sasl")]
+pub mod sasl;
 pub mod server;
 pub mod state;
+mod uri;
 
 pub use buffer::{Buffer, Full, Sink};
 pub use client::{Client, ClientEvent, CommandId, Received, Reply, Step};
@@ -63,3 +66,4 @@ pub use codec::{
 };
 pub use error::{ApiMisuse, Error, PeerMisbehaved, ReplyError, SendError};
 pub use limits::{ClientLimits, ClientTolerances, ServerLimits, Timeout, WaitingFor};
+pub use uri::{PercentDecoded, PopUrl, PopUrlError, UrlAuth, UrlHost, UrlTls};

@@ -1,1 +1,9 @@
-//! wip
+//! What the tests of this package share: real peers, and the programs of this build.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test helper that cannot do its work ends the test"
+)]
+
+pub mod peers;
+pub mod programs;

@@ -10,11 +10,13 @@ use std::net::SocketAddr;
 
 mod memory;
 #[cfg(feature = "passwd")]
+mod scheme;
+#[cfg(feature = "passwd")]
 mod users_file;
 
 pub use memory::MemoryUsers;
 #[cfg(feature = "passwd")]
-pub use users_file::{UsersFile, UsersFileError};
+pub use users_file::{HashError, LineProblem, UsersFile, UsersFileError};
 
 /// Checks credentials. Shared by all sessions of a listener.
 ///
@@ -127,5 +129,20 @@ impl StdError for AuthError {
             Self::Temporary(source) | Self::Permanent(source) => Some(source.as_ref()),
             Self::Rejected | Self::LoginDelay => None,
         }
+    }
+}
+
+/// So that a program can keep a handle to what it gives to a server.
+impl<A: Authenticator + ?Sized> Authenticator for std::sync::Arc<A> {
+    fn password(&self, cx: &LoginContext<'_>, user: &str, password: &[u8]) -> Result<Identity, AuthError> {
+        (**self).password(cx, user, password)
+    }
+
+    fn certificate(&self, cx: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
+        (**self).certificate(cx, certificate)
+    }
+
+    fn authorize(&self, cx: &LoginContext<'_>, who: Identity, authzid: &str) -> Result<Identity, AuthError> {
+        (**self).authorize(cx, who, authzid)
     }
 }

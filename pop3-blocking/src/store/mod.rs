@@ -15,10 +15,12 @@ use crate::auth::Identity;
 #[cfg(feature = "maildir")]
 pub mod maildir;
 mod memory;
+#[cfg(test)]
+mod testing;
 
 #[cfg(feature = "maildir")]
 pub use maildir::MaildirStore;
-pub use memory::MemoryStore;
+pub use memory::{MemoryMaildrop, MemoryStore};
 
 /// Opens maildrops. Shared by all sessions.
 pub trait Store: Send + Sync {
@@ -243,5 +245,14 @@ impl fmt::Display for CommitError {
 impl StdError for CommitError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(self.source.as_ref())
+    }
+}
+
+/// So that a program can keep a handle to what it gives to a server.
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    type Maildrop = S::Maildrop;
+
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Self::Maildrop, OpenError> {
+        (**self).open(who, cx)
     }
 }

@@ -167,6 +167,17 @@ impl<const DEPTH: usize> Client<DEPTH> {
         }
     }
 
+    /// Whether a credential may be sent on this connection as far as its protection goes.
+    ///
+    /// Ask before `USER`: alone it would show the name to the path.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Cleartext`]: there is no TLS, and clear text was not allowed.
+    pub fn check_privacy(&self) -> Result<(), SendError> {
+        if self.security == Security::Clear { Err(SendError::Cleartext) } else { Ok(()) }
+    }
+
     /// Whether to send commands before earlier ones are answered, where the server announced it. Default: yes. Some
     /// servers announce it and close on the burst (PB-C30).
     pub fn set_pipelining(&mut self, pipelining: bool) {
@@ -388,9 +399,8 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if self.failure.is_some() || self.closing {
             return Err(SendError::Closed);
         }
-        let credential = matches!(verb, Verb::Pass | Verb::Apop | Verb::Auth);
-        if credential && self.security == Security::Clear {
-            return Err(SendError::Cleartext);
+        if matches!(verb, Verb::Pass | Verb::Apop | Verb::Auth) {
+            self.check_privacy()?;
         }
         // After a USER the standard lets only PASS and QUIT follow (R1939-7.8).
         let follows_user = self.projected != State::Password || matches!(verb, Verb::Pass | Verb::Quit);

@@ -10,7 +10,7 @@ use super::answer::{self, Text};
 use super::event::{Rejection, ServerEvent};
 use super::foreign::is_foreign;
 use super::listing::Listing;
-use super::offer::SessionConfig;
+use super::offer::{MechanismOffer, SessionConfig};
 use crate::body::{Progress, TopFilter};
 use crate::buffer::Sink;
 use crate::client::{Received, Step};
@@ -408,6 +408,14 @@ impl<'c, S: Storage> Session<'c, S> {
         self.forget_user();
         self.pending = Pending::Nothing;
         Ok(())
+    }
+
+    /// Offers these mechanisms from now on, strongest first, instead of those of the configuration.
+    ///
+    /// For what only a handshake can tell: `EXTERNAL` is of use to a client that has shown a certificate (R5034-3.1).
+    /// An exchange under way is not affected.
+    pub const fn offer(&mut self, mechanisms: &'c [MechanismOffer<'c>]) {
+        self.config.mechanisms = mechanisms;
     }
 
     /// Tells that the client will send no more. Nothing is removed; close (R1939-6.3).

@@ -1,0 +1,133 @@
+//! What a handshake came to: [`TlsInfo`].
+
+use core::fmt;
+use std::borrow::Cow;
+
+use rustls::pki_types::CertificateDer;
+use rustls::{Connection, HandshakeKind, ProtocolVersion};
+
+use super::ServerName;
+
+/// A version of TLS that is used at all (R8996-4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.2, RFC 5246.
+    Tls12,
+    /// TLS 1.3, RFC 8446.
+    Tls13,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tls12 => "TLS 1.2",
+            Self::Tls13 => "TLS 1.3",
+        })
+    }
+}
+
+/// What was negotiated on a connection under TLS. Borrowed from [`Transport::tls`](crate::Transport::tls).
+///
+/// Server logs should carry [`version`](Self::version) and [`cipher_suite`](Self::cipher_suite) with each login
+/// (R8314-4.1).
+#[derive(Clone, Copy)]
+pub struct TlsInfo<'a> {
+    connection: &'a Connection,
+    asked_for: Option<&'a ServerName>,
+}
+
+impl<'a> TlsInfo<'a> {
+    pub(super) const fn new(connection: &'a Connection, asked_for: Option<&'a ServerName>) -> Self {
+        Self { connection, asked_for }
+    }
+
+    /// The version of TLS.
+    pub fn version(&self) -> TlsVersion {
+        match self.connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
+            _ => TlsVersion::Tls12,
+        }
+    }
+
+    /// The cipher suite by its name in rustls, such as `TLS13_AES_256_GCM_SHA384`.
+    pub fn cipher_suite(&self) -> &'static str {
+        self.connection
+            .negotiated_cipher_suite()
+            .and_then(|suite| suite.suite().as_str())
+            .unwrap_or("unknown")
+    }
+
+    /// The key exchange group, such as `X25519MLKEM768`. A resumed TLS 1.2 session had no exchange.
+    pub fn key_exchange(&self) -> Option<&'static str> {
+        self.connection.negotiated_key_exchange_group().and_then(|group| group.name().as_str())
+    }
+
+    /// The application protocol both sides agreed on, `pop3`, or `None` if one of them does not know ALPN.
+    pub fn alpn(&self) -> Option<&'a [u8]> {
+        self.connection.alpn_protocol()
+    }
+
+    /// The peer's certificates in DER, its own first, as verified by this handshake or by the one it resumes.
+    ///
+    /// Empty on a server whose client showed none. Whoever maps a client certificate to a user uses the first
+    /// (R4422-A.2); on a resumed connection without one EXTERNAL must fail (RDM-2.1j).
+    pub fn peer_certificates(&self) -> &'a [CertificateDer<'static>] {
+        self.connection.peer_certificates().unwrap_or_default()
+    }
+
+    /// On a client, the name the certificate was verified for; on a server, the name the client asked for (SNI).
+    pub fn server_name(&self) -> Option<Cow<'a, str>> {
+        match self.connection {
+            Connection::Client(_) => self.asked_for.map(|name| Cow::Owned(name.to_string())),
+            Connection::Server(server) => server.server_name().map(Cow::Borrowed),
+        }
+    }
+
+    /// Whether an earlier session was resumed.
+    pub fn is_resumed(&self) -> bool {
+        self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
+    }
+
+    /// The `tls-exporter` channel binding (RFC 9266), for SCRAM with `-PLUS`.
+    ///
+    /// Only under TLS 1.3: with TLS 1.2 it would be safe only if the extended master secret was negotiated, which rustls
+    /// does not tell. Give the octets to one authentication exchange and drop them (R25).
+    pub fn tls_exporter(&self) -> Option<[u8; 32]> {
+        match self.version() {
+            TlsVersion::Tls13 => {
+                self.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
+            }
+            TlsVersion::Tls12 => None,
+        }
+    }
+
+    /// Fills `output` with key material bound to this connection, `label` and `context` (RFC 5705, RFC 8446 section
+    /// 7.5). Under TLS 1.2 an empty context differs from none.
+    ///
+    /// # Errors
+    ///
+    /// `output` is empty, or too long for the hash in use.
+    pub fn export_keying_material<T: AsMut<[u8]>>(
+        &self,
+        output: T,
+        label: &[u8],
+        context: Option<&[u8]>,
+    ) -> Result<T, rustls::Error> {
+        self.connection.export_keying_material(output, label, context)
+    }
+}
+
+impl fmt::Debug for TlsInfo<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsInfo")
+            .field("version", &self.version())
+            .field("cipher_suite", &self.cipher_suite())
+            .field("key_exchange", &self.key_exchange())
+            .field("alpn", &self.alpn().map(<[u8]>::escape_ascii).map(|name| name.to_string()))
+            .field("server_name", &self.server_name())
+            .field("resumed", &self.is_resumed())
+            .field("peer_certificates", &self.peer_certificates().len())
+            .finish()
+    }
+}

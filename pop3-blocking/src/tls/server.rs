@@ -1,0 +1,245 @@
+//! The server's side of TLS: [`ServerTls`] and its builder.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{ServerConfig, SupportedProtocolVersion};
+
+use super::certificates::{self, Certificates};
+use super::pem::Pem;
+use super::provider::{self, provider};
+use super::trust::Trust;
+use super::{ALPN, TlsConfigError, TlsVersion, versions};
+
+/// How a server does TLS. Cheap to clone; clones share the certificate, so that replacing it reaches all of them.
+#[derive(Clone, Debug)]
+pub struct ServerTls {
+    config: Arc<ServerConfig>,
+    certificates: Option<Arc<Certificates>>,
+    requires_alpn: bool,
+}
+
+impl ServerTls {
+    /// Starts without a certificate. Give one before [`build`](ServerTlsBuilder::build).
+    pub fn builder() -> ServerTlsBuilder {
+        ServerTlsBuilder::new()
+    }
+
+    /// Uses a configuration made by the program, which answers for everything in it. With client certificates it should
+    /// not issue tickets (see [`ServerTlsBuilder::client_certificates`]).
+    pub const fn from_config(config: Arc<ServerConfig>) -> Self {
+        Self { config, certificates: None, requires_alpn: false }
+    }
+
+    /// Refuses clients that do not offer ALPN `pop3` (R7301-3.2). Many good clients do not know ALPN; those that offer
+    /// other protocols only are always refused.
+    #[must_use]
+    pub fn require_alpn(mut self) -> Self {
+        self.requires_alpn = true;
+        self
+    }
+
+    /// Replaces the certificate and its key, from PEM files, for all clones of this value. Handshakes under way keep the
+    /// old one; sessions are not touched.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerTlsBuilder::build`], and [`TlsConfigError::ForeignConfig`] after [`from_config`](Self::from_config).
+    /// The old certificate stays in all cases.
+    pub fn replace_certificate_files(
+        &self,
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Result<(), TlsConfigError> {
+        self.replace(&Pem::File(chain.into()), &Pem::File(key.into()))
+    }
+
+    /// As [`replace_certificate_files`](Self::replace_certificate_files), from PEM text.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn replace_certificate_pem(
+        &self,
+        chain: impl AsRef<[u8]>,
+        key: impl AsRef<[u8]>,
+    ) -> Result<(), TlsConfigError> {
+        self.replace(&Pem::octets(chain.as_ref()), &Pem::octets(key.as_ref()))
+    }
+
+    /// The configuration underneath.
+    pub const fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+
+    pub(super) const fn requires_alpn(&self) -> bool {
+        self.requires_alpn
+    }
+
+    fn replace(&self, chain: &Pem, key: &Pem) -> Result<(), TlsConfigError> {
+        let Some(certificates) = &self.certificates else { return Err(TlsConfigError::ForeignConfig) };
+        certificates.replace(certificates::load(chain, key, self.config.crypto_provider())?);
+        Ok(())
+    }
+}
+
+/// Whether a server asks its clients for certificates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientCertificates {
+    /// Not asked for. The only right choice unless some certificate can log in (R8314-4.2, RDM-2.1a, R34).
+    #[default]
+    Never,
+    /// Asked for; a client without one goes on, one whose certificate does not verify is refused (RDM-2.1h).
+    Optional,
+    /// Asked for; a client without one is refused in the handshake (RDM-2.1h).
+    Required,
+}
+
+/// Collects what a [`ServerTls`] is made of. Nothing is read before [`build`](Self::build).
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ServerTlsBuilder {
+    provider: Option<Arc<CryptoProvider>>,
+    identity: Option<(Pem, Pem)>,
+    client_certificates: ClientCertificates,
+    trust: Trust,
+    versions: &'static [&'static SupportedProtocolVersion],
+}
+
+impl ServerTlsBuilder {
+    fn new() -> Self {
+        Self {
+            provider: None,
+            identity: None,
+            client_certificates: ClientCertificates::Never,
+            trust: Trust::default(),
+            versions: versions(TlsVersion::Tls12),
+        }
+    }
+
+    /// The server's certificate chain, own certificate first, and its unencrypted key, both as PEM files. They may be
+    /// the same file.
+    pub fn certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.identity = Some((Pem::File(chain.into()), Pem::File(key.into())));
+        self
+    }
+
+    /// As [`certificate_files`](Self::certificate_files), from PEM text. Copies made here are wiped.
+    pub fn certificate_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.identity = Some((Pem::octets(chain.as_ref()), Pem::octets(key.as_ref())));
+        self
+    }
+
+    /// Whether clients are asked for certificates. If so, name the authorities that issue them, and enable SASL EXTERNAL
+    /// (R8314-4.2).
+    ///
+    /// Sessions are then never resumed: every login shows its certificate and has it judged anew, so that a revocation
+    /// takes effect with the next connection (RDM-2.1j).
+    pub const fn client_certificates(mut self, when: ClientCertificates) -> Self {
+        self.client_certificates = when;
+        self
+    }
+
+    /// Accepts client certificates of the authorities in a PEM file.
+    pub fn client_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trust.authorities.push(Pem::File(path.into()));
+        self
+    }
+
+    /// Accepts client certificates of the authorities in PEM text.
+    pub fn client_ca_pem(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.trust.authorities.push(Pem::octets(text.as_ref()));
+        self
+    }
+
+    /// Refuses client certificates that the revocation lists in a PEM file revoke (R9325-7.5). An expired list covers
+    /// nothing, and with any list each certificate of a client's chain must be covered by one.
+    pub fn client_crl_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.trust.revocation_lists.push(Pem::File(path.into()));
+        self
+    }
+
+    /// As [`client_crl_file`](Self::client_crl_file), from PEM text.
+    pub fn client_crl_pem(mut self, text: impl AsRef<[u8]>) -> Self {
+        self.trust.revocation_lists.push(Pem::octets(text.as_ref()));
+        self
+    }
+
+    /// Accepts client certificates that no revocation list covers.
+    pub const fn allow_unknown_revocation(mut self) -> Self {
+        self.trust.allow_unknown_revocation = true;
+        self
+    }
+
+    /// Refuses versions below `minimum`; TLS 1.2 unless set. There is nothing below that (R8996-4.1).
+    pub fn minimum_version(mut self, minimum: TlsVersion) -> Self {
+        self.versions = versions(minimum);
+        self
+    }
+
+    /// Uses this provider instead of [`provider()`].
+    pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
+        self.provider = Some(provider);
+        self
+    }
+
+    /// TLS 1.2 alone, for tests of what differs there.
+    #[cfg(test)]
+    #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
+    pub(crate) fn only_tls12(mut self) -> Self {
+        self.versions = super::ONLY_TLS12;
+        self
+    }
+
+    /// Reads the files and makes the configuration.
+    ///
+    /// Sessions are resumed by tickets under keys that rotate; the server itself keeps no state per session or name
+    /// (R32). Early data is off.
+    ///
+    /// # Errors
+    ///
+    /// - [`TlsConfigError::NoCertificate`]: no certificate was given.
+    /// - [`TlsConfigError::NoProvider`]: there is no cryptography.
+    /// - [`TlsConfigError::NoRoots`]: client certificates are asked for, but of no authority.
+    /// - [`TlsConfigError::ClientCaUnused`]: the other way round.
+    /// - [`TlsConfigError::Read`], [`TlsConfigError::Pem`]: a file or text is missing or no PEM.
+    /// - [`TlsConfigError::Tls`], [`TlsConfigError::Verifier`]: a certificate, key or list is damaged, or the key belongs
+    ///   to another certificate.
+    pub fn build(self) -> Result<ServerTls, TlsConfigError> {
+        let Some((chain, key)) = &self.identity else { return Err(TlsConfigError::NoCertificate) };
+        let provider = match &self.provider {
+            Some(given) => Arc::clone(given),
+            None => provider()?,
+        };
+        let verifier = match self.client_certificates {
+            ClientCertificates::Never if !self.trust.is_empty() => {
+                return Err(TlsConfigError::ClientCaUnused);
+            }
+            ClientCertificates::Never => WebPkiClientVerifier::no_client_auth(),
+            ClientCertificates::Optional => self.trust.client_verifier(true, &provider)?,
+            ClientCertificates::Required => self.trust.client_verifier(false, &provider)?,
+        };
+        let certificates = Arc::new(Certificates::new(certificates::load(chain, key, &provider)?));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(self.versions)?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::<Certificates>::clone(&certificates));
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        if self.client_certificates == ClientCertificates::Never {
+            if let Some(ticketer) = provider::ticketer()? {
+                config.ticketer = ticketer;
+                config.send_tls13_tickets = TICKETS;
+            }
+        }
+        Ok(ServerTls { config: Arc::new(config), certificates: Some(certificates), requires_alpn: false })
+    }
+}
+
+/// A POP3 client opens one connection at a time, since the maildrop is locked, and gets a fresh ticket with each; a second
+/// one would be octets and work thrown away.
+const TICKETS: usize = 1;

@@ -1,0 +1,597 @@
+//! The server's side of SASL: what a mechanism is, what it may ask, and the exchange that runs one.
+//!
+//! A mechanism never calls back. What only the user database knows it asks for by a [`Query`], and whoever drives the
+//! exchange gives the [`Answer`] when there is one: at once, or after a lookup in another thread.
+//!
+//! Source: RFC 4422 section 3, RFC 5034 section 4. Allocates nothing, never panics.
+
+use core::fmt;
+
+use super::{ExternalServer, MAX_STEPS, PlainServer, SaslError};
+use crate::{Base64, InitialResponse, MechanismName, Secret, Sink};
+
+/// A SASL mechanism from the server's side.
+///
+/// Implement it for a mechanism of your own; run it by [`Exchange`]. It must never be [`Done`](ServerStep::Done)
+/// without an [`Answer`] that allows it.
+pub trait ServerMechanism {
+    /// The name under which the mechanism is announced.
+    fn name(&self) -> MechanismName<'static>;
+
+    /// Whether the client gives away a password or token by this mechanism. Such a one is neither announced nor
+    /// started without TLS, unless the operator allows it (R5034-4.17).
+    fn sends_password_in_clear(&self) -> bool;
+
+    /// Takes in a message or an answer; a challenge is written to `out`.
+    ///
+    /// A query may borrow from the message, or from what the mechanism kept of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// - [`SaslError::NoRoom`]: `out` is too small. Nothing was written, nothing changed: reserve before anything else.
+    /// - [`SaslError::UnexpectedInitialResponse`]: a message with [`ServerInput::Start`] where the server speaks first.
+    /// - any other: authentication failed.
+    fn step<'a>(
+        &'a mut self,
+        input: ServerInput<'a>,
+        out: &mut dyn Sink,
+    ) -> Result<ServerStep<'a>, SaslError>;
+}
+
+/// What a server mechanism learns.
+#[derive(Clone, Copy)]
+#[expect(clippy::exhaustive_enums, reason = "a mechanism must tell all three apart; there is no fourth")]
+pub enum ServerInput<'a> {
+    /// The exchange begins, with or without an initial response, which may be empty.
+    Start(Option<&'a [u8]>),
+    /// The client answered the challenge by this message.
+    Response(&'a [u8]),
+    /// The question was answered.
+    Answer(Answer<'a>),
+}
+
+impl fmt::Debug for ServerInput<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(None) => f.write_str("Start"),
+            Self::Start(Some(raw)) => write!(f, "Start([redacted; {} octets])", raw.len()),
+            Self::Response(raw) => write!(f, "Response([redacted; {} octets])", raw.len()),
+            Self::Answer(answer) => write!(f, "Answer({answer:?})"),
+        }
+    }
+}
+
+/// What happens next on the server.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "a server must act on each of them; there is no fourth")]
+pub enum ServerStep<'a> {
+    /// Send the challenge that was written, not yet encoded, to the caller's sink; it may be empty. Then wait for the
+    /// response.
+    Challenge,
+    /// Find the answer and give it. On a fault of the database drop the exchange instead and reply with the code for
+    /// that fault.
+    Ask(Query<'a>),
+    /// The client is who the accepted queries said. Open the maildrop and send the final reply.
+    Done,
+}
+
+/// What a server mechanism must be told.
+///
+/// Names are UTF-8 without control characters and not empty. An absent `authzid` means: whoever the credentials
+/// belong to; one that is present must be permitted to them, if only by being the same (R4422-3.6). Answer a query that you do
+/// not know by [`Answer::Rejected`].
+///
+/// `Debug` prints lengths: people type passwords where names belong.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Query<'a> {
+    /// Does this password belong to `authcid`, and may they act as `authzid`?
+    Password {
+        /// Whom to act as.
+        authzid: Option<&'a str>,
+        /// Whose password it is.
+        authcid: &'a str,
+        /// The password.
+        password: Secret<'a>,
+    },
+    /// Does the client's verified TLS certificate, or whatever else the transport vouches for, belong to a user, and
+    /// may they act as `authzid`? Without any such proof the answer is [`Answer::Rejected`]; never believe `authzid`
+    /// alone (R4422-A.2, PB-S26).
+    External {
+        /// Whom to act as.
+        authzid: Option<&'a str>,
+    },
+    /// Which password does `authcid` have? For mechanisms that compute with it. The answer is [`Answer::Secret`].
+    Secret {
+        /// Whose password is wanted.
+        authcid: &'a str,
+    },
+}
+
+impl fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Octets<'a>(Option<&'a str>);
+        impl fmt::Debug for Octets<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "[redacted; {} octets]", self.0.map_or(0, str::len))
+            }
+        }
+        match *self {
+            Self::Password { authzid, authcid, password } => f
+                .debug_struct("Password")
+                .field("authzid", &Octets(authzid))
+                .field("authcid", &Octets(Some(authcid)))
+                .field("password", &password)
+                .finish(),
+            Self::External { authzid } => {
+                f.debug_struct("External").field("authzid", &Octets(authzid)).finish()
+            }
+            Self::Secret { authcid } => {
+                f.debug_struct("Secret").field("authcid", &Octets(Some(authcid))).finish()
+            }
+        }
+    }
+}
+
+/// The answer to a [`Query`].
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Answer<'a> {
+    /// Yes.
+    Accepted,
+    /// No: unknown user, wrong password, no right to act so. The client learns not which.
+    Rejected,
+    /// This is the password. Where the user is unknown give a made-up one, so that the exchange takes its full course.
+    Secret(Secret<'a>),
+}
+
+/// The mechanisms of this crate, to be chosen by the name in an `AUTH` command.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuiltIn {
+    /// RFC 4616.
+    Plain(PlainServer),
+    /// RFC 4422 appendix A.
+    External(ExternalServer),
+}
+
+impl BuiltIn {
+    /// The mechanism called `name`, in any case.
+    pub fn named(name: MechanismName<'_>) -> Option<Self> {
+        if name == MechanismName::PLAIN {
+            Some(Self::Plain(PlainServer::new()))
+        } else if name == MechanismName::EXTERNAL {
+            Some(Self::External(ExternalServer::new()))
+        } else {
+            None
+        }
+    }
+}
+
+impl ServerMechanism for BuiltIn {
+    fn name(&self) -> MechanismName<'static> {
+        match self {
+            Self::Plain(mechanism) => mechanism.name(),
+            Self::External(mechanism) => mechanism.name(),
+        }
+    }
+
+    fn sends_password_in_clear(&self) -> bool {
+        match self {
+            Self::Plain(mechanism) => mechanism.sends_password_in_clear(),
+            Self::External(mechanism) => mechanism.sends_password_in_clear(),
+        }
+    }
+
+    fn step<'a>(
+        &'a mut self,
+        input: ServerInput<'a>,
+        out: &mut dyn Sink,
+    ) -> Result<ServerStep<'a>, SaslError> {
+        match self {
+            Self::Plain(mechanism) => mechanism.step(input, out),
+            Self::External(mechanism) => mechanism.step(input, out),
+        }
+    }
+}
+
+/// One authentication of a server, from the `AUTH` command to success or failure.
+///
+/// Call [`initial`](Self::initial) once, then do what each [`ServerStep`] says: [`response`](Self::response) after
+/// a challenge, [`answer`](Self::answer) after a question. On an error send the `-ERR` that
+/// [`SaslError::rejects_credentials`] tells, on `*` or undecodable base64 one without a code, and drop the exchange:
+/// the connection stands where it stood before `AUTH` (R5034-4.9, R5034-4.13).
+///
+/// Whether the mechanism may be used on this connection is the caller's to decide *before* `initial`: see
+/// [`sends_password_in_clear`](Self::sends_password_in_clear).
+#[derive(Debug)]
+pub struct Exchange<M = BuiltIn> {
+    mechanism: M,
+    state: State,
+    steps: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    New,
+    Challenged,
+    Asked,
+    Over,
+    Failed(SaslError),
+}
+
+impl Exchange {
+    /// An exchange of the built-in mechanism called `name`, or `None`: unknown mechanism, `-ERR` without a code.
+    pub fn start(name: MechanismName<'_>) -> Option<Self> {
+        BuiltIn::named(name).map(Self::new)
+    }
+}
+
+impl<M: ServerMechanism> Exchange<M> {
+    /// An exchange that will run `mechanism`, which must be new.
+    pub const fn new(mechanism: M) -> Self {
+        Self { mechanism, state: State::New, steps: 0 }
+    }
+
+    /// Begins, with the initial response of the `AUTH` command if it had one.
+    ///
+    /// `scratch` takes the decoded message, which may hold a password: [wipe](super::wipe) it after the answer.
+    /// A challenge is written raw to `challenge`.
+    ///
+    /// # Errors
+    ///
+    /// - [`SaslError::NoRoom`]: `scratch` or `challenge` is too small. Nothing changed.
+    /// - [`SaslError::OutOfOrder`]: the exchange has begun already.
+    /// - any other: authentication failed. Every later call returns the same.
+    pub fn initial<'a>(
+        &'a mut self,
+        initial: Option<InitialResponse<'_>>,
+        scratch: &'a mut [u8],
+        challenge: &mut dyn Sink,
+    ) -> Result<ServerStep<'a>, SaslError> {
+        self.expect(State::New)?;
+        let message = match initial {
+            Some(initial) => Some(&*initial.base64().decode(scratch)?),
+            None => None,
+        };
+        self.step(ServerInput::Start(message), challenge)
+    }
+
+    /// Takes in the client's response line. Scratch, challenge and errors are those of [`initial`](Self::initial);
+    /// in addition [`SaslError::TooManySteps`].
+    ///
+    /// # Errors
+    ///
+    /// See there; `OutOfOrder` if the last step was no challenge.
+    pub fn response<'a>(
+        &'a mut self,
+        response: Base64<'_>,
+        scratch: &'a mut [u8],
+        challenge: &mut dyn Sink,
+    ) -> Result<ServerStep<'a>, SaslError> {
+        self.expect(State::Challenged)?;
+        if self.steps >= MAX_STEPS {
+            let error = SaslError::TooManySteps { limit: MAX_STEPS };
+            self.state = State::Failed(error);
+            return Err(error);
+        }
+        let message = response.decode(scratch)?;
+        self.step(ServerInput::Response(message), challenge)
+    }
+
+    /// Takes in the answer to the last question.
+    ///
+    /// # Errors
+    ///
+    /// As for [`initial`](Self::initial); `OutOfOrder` if the last step was no question, and
+    /// [`SaslError::Rejected`] if the answer was no.
+    pub fn answer<'a>(
+        &'a mut self,
+        answer: Answer<'a>,
+        challenge: &mut dyn Sink,
+    ) -> Result<ServerStep<'a>, SaslError> {
+        self.expect(State::Asked)?;
+        self.step(ServerInput::Answer(answer), challenge)
+    }
+
+    /// The name of the mechanism, in capital letters.
+    pub fn name(&self) -> MechanismName<'static> {
+        self.mechanism.name()
+    }
+
+    /// Whether the client gives away a password or token: refuse without TLS before anything is read.
+    pub fn sends_password_in_clear(&self) -> bool {
+        self.mechanism.sends_password_in_clear()
+    }
+
+    fn expect(&mut self, state: State) -> Result<(), SaslError> {
+        if self.state == state {
+            return Ok(());
+        }
+        if !matches!(self.state, State::Failed(_)) {
+            self.state = State::Failed(SaslError::OutOfOrder);
+        }
+        match self.state {
+            State::Failed(error) => Err(error),
+            _ => Err(SaslError::OutOfOrder),
+        }
+    }
+
+    fn step<'a>(
+        &'a mut self,
+        input: ServerInput<'a>,
+        challenge: &mut dyn Sink,
+    ) -> Result<ServerStep<'a>, SaslError> {
+        let from_client = !matches!(input, ServerInput::Answer(_));
+        let result = self.mechanism.step(input, challenge);
+        self.state = match &result {
+            Err(SaslError::NoRoom { .. }) => return result,
+            Err(error) => State::Failed(*error),
+            Ok(ServerStep::Challenge) => State::Challenged,
+            Ok(ServerStep::Ask(_)) => State::Asked,
+            Ok(ServerStep::Done) => State::Over,
+        };
+        self.steps = self.steps.saturating_add(u8::from(from_client));
+        result
+    }
+}
+
+/// The course of all mechanisms in which the client sends one message that is either right or wrong.
+///
+/// `asked` is set while an answer is awaited: no other way leads to `Done`.
+pub(super) fn one_message<'a>(
+    asked: &mut bool,
+    input: ServerInput<'a>,
+    parse: fn(&'a [u8]) -> Result<Query<'a>, SaslError>,
+) -> Result<ServerStep<'a>, SaslError> {
+    let awaited = core::mem::take(asked);
+    match input {
+        ServerInput::Start(None) => Ok(ServerStep::Challenge),
+        ServerInput::Start(Some(message)) | ServerInput::Response(message) => {
+            let query = parse(message)?;
+            *asked = true;
+            Ok(ServerStep::Ask(query))
+        }
+        ServerInput::Answer(_) if !awaited => Err(SaslError::OutOfOrder),
+        ServerInput::Answer(Answer::Accepted) => Ok(ServerStep::Done),
+        ServerInput::Answer(_) => Err(SaslError::Rejected),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec;
+    use std::vec::Vec;
+
+    /// LOGIN: the server speaks first, and asks with a name that came in an earlier message.
+    struct Login {
+        name: [u8; 64],
+        length: usize,
+        step: u8,
+    }
+
+    impl ServerMechanism for Login {
+        fn name(&self) -> MechanismName<'static> {
+            MechanismName::parse(b"LOGIN").unwrap()
+        }
+
+        fn sends_password_in_clear(&self) -> bool {
+            true
+        }
+
+        fn step<'a>(
+            &'a mut self,
+            input: ServerInput<'a>,
+            out: &mut dyn Sink,
+        ) -> Result<ServerStep<'a>, SaslError> {
+            match (input, self.step) {
+                (ServerInput::Start(Some(_)), 0) => Err(SaslError::UnexpectedInitialResponse),
+                (ServerInput::Start(None), 0) => {
+                    out.reserve(9)?;
+                    out.put(b"Username:");
+                    self.step = 1;
+                    Ok(ServerStep::Challenge)
+                }
+                (ServerInput::Response(name), 1) => {
+                    self.name.get_mut(..name.len()).ok_or(SaslError::Malformed)?.copy_from_slice(name);
+                    self.length = name.len();
+                    out.reserve(9)?;
+                    out.put(b"Password:");
+                    self.step = 2;
+                    Ok(ServerStep::Challenge)
+                }
+                (ServerInput::Response(password), 2) => {
+                    self.step = 3;
+                    Ok(ServerStep::Ask(Query::Password {
+                        authzid: None,
+                        authcid: super::super::identity(&self.name[..self.length])?,
+                        password: Secret::new(password).map_err(|_| SaslError::Malformed)?,
+                    }))
+                }
+                (ServerInput::Answer(Answer::Accepted), 3) => Ok(ServerStep::Done),
+                (ServerInput::Answer(_), 3) => Err(SaslError::Rejected),
+                _ => Err(SaslError::OutOfOrder),
+            }
+        }
+    }
+
+    fn login() -> Exchange<Login> {
+        Exchange::new(Login { name: [0; 64], length: 0, step: 0 })
+    }
+
+    #[test]
+    fn rp_login_1_a_query_may_hold_what_came_earlier() {
+        let mut exchange = login();
+        let mut scratch = [0; 64];
+        let mut sent = [0; 18];
+        let mut out = &mut sent[..];
+        assert!(matches!(exchange.initial(None, &mut scratch, &mut out), Ok(ServerStep::Challenge)));
+        let alice = Base64::new(b"YWxpY2U=").unwrap();
+        assert!(matches!(exchange.response(alice, &mut scratch, &mut out), Ok(ServerStep::Challenge)));
+        let wonderland = Base64::new(b"d29uZGVybGFuZA==").unwrap();
+        match exchange.response(wonderland, &mut scratch, &mut out).unwrap() {
+            ServerStep::Ask(Query::Password { authzid: None, authcid: "alice", password }) => {
+                assert_eq!(password.expose(), b"wonderland");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(exchange.answer(Answer::Accepted, &mut out), Ok(ServerStep::Done)));
+        assert_eq!(&sent, b"Username:Password:");
+    }
+
+    #[test]
+    fn r5034_4_8_no_initial_response_where_the_server_speaks_first() {
+        let initial = InitialResponse::parse(b"dGlt").unwrap();
+        let error =
+            login().initial(Some(initial), &mut [0; 8], &mut [].as_mut_slice()).map(|_| ()).unwrap_err();
+        assert_eq!(error, SaslError::UnexpectedInitialResponse);
+        assert!(!error.rejects_credentials());
+    }
+
+    #[test]
+    fn r5034_4_2_mechanisms_are_found_in_any_case() {
+        for (name, found) in [
+            (&b"plain"[..], Some(MechanismName::PLAIN)),
+            (b"ExTeRnAl", Some(MechanismName::EXTERNAL)),
+            (b"FOO", None),
+            (b"PLAINX", None),
+            (b"PLAI", None),
+        ] {
+            let exchange = Exchange::start(MechanismName::parse(name).unwrap());
+            assert_eq!(exchange.as_ref().map(Exchange::name), found);
+            if let Some(exchange) = exchange {
+                assert_eq!(exchange.sends_password_in_clear(), exchange.name() == MechanismName::PLAIN);
+            }
+        }
+    }
+
+    #[test]
+    fn r5034_4_3_without_initial_response_the_challenge_is_empty() {
+        for name in [MechanismName::PLAIN, MechanismName::EXTERNAL] {
+            let mut exchange = Exchange::start(name).unwrap();
+            let mut storage = [0; 8];
+            let mut out = &mut storage[..];
+            assert!(matches!(exchange.initial(None, &mut [], &mut out), Ok(ServerStep::Challenge)));
+            assert_eq!(out.len(), 8);
+        }
+    }
+
+    #[test]
+    fn r4422_3_6_done_only_after_an_accepted_question() {
+        // Every order of six calls; the model is three lines.
+        #[derive(Clone, Copy, Debug, PartialEq)]
+        enum Call {
+            Start,
+            StartWith(&'static [u8]),
+            Response(&'static [u8]),
+            Accept,
+            Reject,
+            Password,
+        }
+        use Call::*;
+        const GOOD: &[u8] = b"AHRlc3QAdGVzdA==";
+        const BAD: &[u8] = b"dGVzdA==";
+        let calls =
+            [Start, StartWith(GOOD), StartWith(BAD), Response(GOOD), Response(BAD), Accept, Reject, Password];
+        let mut successes = Vec::new();
+        for n in 0..calls.len().pow(5) {
+            let order: Vec<Call> = (0..5).map(|k| calls[n / calls.len().pow(k) % calls.len()]).collect();
+            let mut exchange = Exchange::start(MechanismName::PLAIN).unwrap();
+            let mut bare = PlainServer::new();
+            let mut failed = None;
+            let mut asked = false;
+            for (k, &call) in order.iter().enumerate() {
+                let (mut scratch, mut out) = ([0; 32], &mut [][..]);
+                let secret = Secret::new(b"x").unwrap();
+                let result = match call {
+                    Start => exchange.initial(None, &mut scratch, &mut out),
+                    StartWith(text) => {
+                        exchange.initial(Some(InitialResponse::parse(text).unwrap()), &mut scratch, &mut out)
+                    }
+                    Response(text) => exchange.response(Base64::new(text).unwrap(), &mut scratch, &mut out),
+                    Accept => exchange.answer(Answer::Accepted, &mut out),
+                    Reject => exchange.answer(Answer::Rejected, &mut out),
+                    Password => exchange.answer(Answer::Secret(secret), &mut out),
+                };
+                if let Some(error) = failed {
+                    assert_eq!(result.map(|_| ()), Err(error), "{order:?}");
+                    continue;
+                }
+                match result {
+                    Ok(ServerStep::Done) => {
+                        successes.push(order[..=k].to_vec());
+                        failed = Some(SaslError::OutOfOrder);
+                    }
+                    Ok(_) => {}
+                    Err(error) => failed = Some(error),
+                }
+            }
+            // The mechanism holds by itself too, in whatever order it is driven.
+            for &call in &order {
+                let raw = b"\0test\0test";
+                let input = match call {
+                    Start => ServerInput::Start(None),
+                    StartWith(GOOD) => ServerInput::Start(Some(raw)),
+                    StartWith(_) => ServerInput::Start(Some(b"test")),
+                    Response(GOOD) => ServerInput::Response(raw),
+                    Response(_) => ServerInput::Response(b"test"),
+                    Accept => ServerInput::Answer(Answer::Accepted),
+                    Reject | Password => ServerInput::Answer(Answer::Rejected),
+                };
+                let step = bare.step(input, &mut [].as_mut_slice());
+                assert_eq!(matches!(step, Ok(ServerStep::Done)), asked && call == Accept, "{order:?}");
+                asked = matches!(step, Ok(ServerStep::Ask(_)));
+            }
+        }
+        successes.sort_by_key(Vec::len);
+        successes.dedup();
+        assert_eq!(successes, [vec![StartWith(GOOD), Accept], vec![Start, Response(GOOD), Accept]]);
+    }
+
+    #[test]
+    fn a_client_that_never_ends_is_refused_after_16_steps() {
+        struct Endless;
+        impl ServerMechanism for Endless {
+            fn name(&self) -> MechanismName<'static> {
+                MechanismName::PLAIN
+            }
+            fn sends_password_in_clear(&self) -> bool {
+                false
+            }
+            fn step<'a>(
+                &'a mut self,
+                _: ServerInput<'a>,
+                _: &mut dyn Sink,
+            ) -> Result<ServerStep<'a>, SaslError> {
+                Ok(ServerStep::Challenge)
+            }
+        }
+        let mut exchange = Exchange::new(Endless);
+        let mut none: &mut [u8] = &mut [];
+        assert!(exchange.initial(None, &mut [], &mut none).is_ok());
+        for _ in 1..16 {
+            assert!(exchange.response(Base64::EMPTY, &mut [], &mut none).is_ok());
+        }
+        let error = SaslError::TooManySteps { limit: 16 };
+        for _ in 0..2 {
+            assert_eq!(exchange.response(Base64::EMPTY, &mut [], &mut none).map(|_| ()), Err(error));
+        }
+        assert!(!error.rejects_credentials());
+    }
+
+    #[test]
+    fn too_little_memory_changes_nothing() {
+        let mut exchange = login();
+        let mut small: &mut [u8] = &mut [0; 8];
+        let error = exchange.initial(None, &mut [], &mut small).map(|_| ()).unwrap_err();
+        assert_eq!(error, SaslError::NoRoom { needed: 9 });
+        let mut large: &mut [u8] = &mut [0; 64];
+        assert!(exchange.initial(None, &mut [], &mut large).is_ok());
+        let alice = Base64::new(b"YWxpY2U=").unwrap();
+        let error = exchange.response(alice, &mut [0; 4], &mut large).map(|_| ()).unwrap_err();
+        assert_eq!(error, SaslError::NoRoom { needed: 5 });
+        assert!(exchange.response(alice, &mut [0; 5], &mut large).is_ok());
+    }
+}
