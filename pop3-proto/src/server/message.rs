@@ -11,7 +11,7 @@ use crate::error::{ApiMisuse, ReplyError};
 use crate::maildrop::Storage;
 
 impl<S: Storage> Session<'_, S> {
-    /// Tells that the message of [`Request::Message`] is open; writes `+OK`. Then call [`body`](Self::body).
+    /// Tells that the message of [`Request::Message`](super::Request::Message) is open; writes `+OK`. Then call [`body`](Self::body).
     ///
     /// # Errors
     ///
