@@ -33,7 +33,9 @@ impl CapabilityList {
     /// The SASL mechanisms, as announced.
     pub fn mechanisms(&self) -> impl Iterator<Item = &[u8]> {
         self.iter()
-            .filter_map(|capability| if let Capability::Sasl(words) = capability { Some(words) } else { None })
+            .filter_map(
+                |capability| if let Capability::Sasl(words) = capability { Some(words) } else { None },
+            )
             .flat_map(|words: Words<'_>| words.iter())
     }
 

@@ -25,7 +25,7 @@ const SASL_OCTETS: usize = 9216;
 #[must_use]
 #[derive(Debug)]
 pub struct Connection<S = TcpStream> {
-    link: Link<S>,
+    link: Box<Link<S>>,
 }
 
 /// A login that failed, and the connection if it can still be used for another try.
@@ -54,7 +54,12 @@ impl Connection<TcpStream> {
     /// # Source
     ///
     /// RFC 8314 section 3.3; rows R8314-3.1, R1939-4.2.
-    pub fn connect_tls(host: &str, port: u16, tls: &ClientTls, options: ClientOptions) -> Result<Self, Error> {
+    pub fn connect_tls(
+        host: &str,
+        port: u16,
+        tls: &ClientTls,
+        options: ClientOptions,
+    ) -> Result<Self, Error> {
         let name = ServerName::parse(host)?;
         let transport = tcp(host, port, &options)?;
         let transport = transport.connect_tls(tls, &name, Deadline::after(options.handshake))?;
@@ -69,7 +74,12 @@ impl Connection<TcpStream> {
     /// # Errors
     ///
     /// As [`connect_tls`](Self::connect_tls), and [`Error::NoTls`].
-    pub fn connect_stls(host: &str, port: u16, tls: &ClientTls, options: ClientOptions) -> Result<Self, Error> {
+    pub fn connect_stls(
+        host: &str,
+        port: u16,
+        tls: &ClientTls,
+        options: ClientOptions,
+    ) -> Result<Self, Error> {
         let name = ServerName::parse(host)?;
         Self::over(tcp(host, port, &options)?, options)?.stls(tls, &name)
     }
@@ -158,7 +168,12 @@ impl<S: Stream> Connection<S> {
         if let Err(error) = self.link.ensure_capabilities() {
             return Err(self.failed(error));
         }
-        if self.link.capabilities.as_ref().is_some_and(|list| list.has_mechanism(MechanismName::PLAIN.as_str())) {
+        if self
+            .link
+            .capabilities
+            .as_ref()
+            .is_some_and(|list| list.has_mechanism(MechanismName::PLAIN.as_str()))
+        {
             match Plain::new(None, user, password) {
                 Ok(mut plain) => self.authenticate(&mut plain),
                 Err(error) => Err(self.failed(error.into())),
@@ -181,7 +196,7 @@ impl<S: Stream> Connection<S> {
         let said = Arg::new(user).map_err(Error::from).and_then(|user| {
             let password = Secret::new(password)?;
             // Before anything is sent: a USER alone would show the name to the path.
-            self.link.client.check_login()?;
+            self.link.client.check_privacy()?;
             self.link.command(&Command::User(user), |_| ())?;
             self.link.command(&Command::Pass(password), |_| ())
         });

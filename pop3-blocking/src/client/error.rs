@@ -152,7 +152,9 @@ impl StdError for Error {
             Self::Sasl(error) => Some(error),
             Self::Transport(error) => Some(error),
             Self::ServerName(error) => Some(error),
-            Self::Connect { source, .. } | Self::Resolve { source, .. } | Self::Caller(source) => Some(source),
+            Self::Connect { source, .. } | Self::Resolve { source, .. } | Self::Caller(source) => {
+                Some(source)
+            }
             _ => None,
         }
     }

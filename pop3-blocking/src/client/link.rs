@@ -35,21 +35,25 @@ pub(super) struct Accepted<R> {
 }
 
 impl<S: Stream> Link<S> {
-    pub(super) fn new(transport: Transport<S>, options: ClientOptions) -> Self {
+    /// On the heap: it goes from hand to hand, and into errors.
+    pub(super) fn new(transport: Transport<S>, options: ClientOptions) -> Box<Self> {
         let (limits, tolerances) = (options.limits, options.tolerances);
-        let mut client =
-            if transport.is_tls() { Client::over_tls(limits, tolerances) } else { Client::in_clear(limits, tolerances) };
+        let mut client = if transport.is_tls() {
+            Client::over_tls(limits, tolerances)
+        } else {
+            Client::in_clear(limits, tolerances)
+        };
         client.set_pipelining(options.pipelining);
         let room = INPUT_OCTETS.max(limits.line).max(limits.sasl_line);
-        Self {
+        Box::new(Self {
             transport,
             client,
             input: Buffer::new(vec![0; room]),
             out: Vec::new(),
             options,
             capabilities: None,
-            reply_deadline: Deadline::default(),
-        }
+            reply_deadline: Deadline::NEVER,
+        })
     }
 
     pub(super) const fn transport(&self) -> &Transport<S> {
@@ -59,11 +63,6 @@ impl<S: Stream> Link<S> {
     /// Puts a command among those to be sent; nothing leaves before [`flush`](Self::flush).
     pub(super) fn send(&mut self, command: &Command<'_>) -> Result<CommandId, Error> {
         Ok(self.client.send(command, &mut self.out)?)
-    }
-
-    /// Octets of commands waiting to be flushed.
-    pub(super) fn unflushed(&self) -> usize {
-        self.out.len()
     }
 
     /// Lets `write` put a message of a SASL exchange among what is to be sent.
@@ -78,7 +77,7 @@ impl<S: Stream> Link<S> {
         if self.out.is_empty() {
             return Ok(());
         }
-        let sent = self.transport.write_all(&self.out, self.options.write, Deadline::default());
+        let sent = self.transport.write_all(&self.out, self.options.write, Deadline::NEVER);
         // A command may hold a password.
         zeroize::Zeroize::zeroize(&mut self.out);
         self.renew_reply_deadline();
@@ -122,7 +121,14 @@ impl<S: Stream> Link<S> {
                         window = usize::MAX;
                     }
                 }
-                Step::Paused => return Err(self.client.end_of_input().err().unwrap_or(pop3_proto::Error::ConnectionLost).into()),
+                Step::Paused => {
+                    return Err(self
+                        .client
+                        .end_of_input()
+                        .err()
+                        .unwrap_or(pop3_proto::Error::ConnectionLost)
+                        .into());
+                }
             }
         }
     }
@@ -235,13 +241,15 @@ impl<S: Stream> Link<S> {
 
     /// Starts TLS on the stream, after the `+OK` to `STLS`. On failure the connection is gone.
     pub(super) fn start_tls(
-        mut self,
+        mut self: Box<Self>,
         tls: &crate::tls::ClientTls,
         name: &crate::tls::ServerName,
-    ) -> Result<Self, Error> {
+    ) -> Result<Box<Self>, Error> {
         // The gate again, where the buffer is: nothing received in clear text may be left (R2595-4.6).
         if !self.input.is_empty() {
-            return Err(pop3_proto::Error::PeerMisbehaved(pop3_proto::PeerMisbehaved::OctetsBehindStls).into());
+            return Err(
+                pop3_proto::Error::PeerMisbehaved(pop3_proto::PeerMisbehaved::OctetsBehindStls).into()
+            );
         }
         self.transport = self.transport.connect_tls(tls, name, Deadline::after(self.options.handshake))?;
         self.client.tls_started().map_err(pop3_proto::Error::ApiMisuse)?;
@@ -295,5 +303,5 @@ impl<S> core::fmt::Debug for Link<S> {
 }
 
 fn deadline(limit: Option<std::time::Duration>) -> Deadline {
-    limit.map_or_else(Deadline::default, Deadline::after)
+    limit.map_or(Deadline::NEVER, Deadline::after)
 }

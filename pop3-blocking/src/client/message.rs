@@ -47,7 +47,8 @@ impl<'s, S: Stream> Message<'s, S> {
     /// command. Any other: the message is not complete, and the connection is over.
     pub fn copy_to(&mut self, sink: &mut (impl Write + ?Sized)) -> Result<u64, Error> {
         while !self.complete {
-            self.step(usize::MAX, |chunk| sink.write_all(chunk).err())?.map_or(Ok(()), |error| Err(Error::Caller(error)))?;
+            self.step(usize::MAX, |chunk| sink.write_all(chunk).err())?
+                .map_or(Ok(()), |error| Err(Error::Caller(error)))?;
         }
         Ok(self.octets)
     }

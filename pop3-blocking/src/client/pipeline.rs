@@ -89,7 +89,10 @@ impl<'c, I: Iterator<Item = Command<'c>>> Window<'c, I> {
     }
 
     /// Sends what may be sent, and takes the oldest outstanding command, whose reply is then to be waited for.
-    fn next<S: Stream>(&mut self, session: &mut Session<S>) -> Result<Option<(CommandId, MessageNumber)>, Error> {
+    fn next<S: Stream>(
+        &mut self,
+        session: &mut Session<S>,
+    ) -> Result<Option<(CommandId, MessageNumber)>, Error> {
         // Refilled when half of it is answered, so that commands leave in batches.
         let limit = session.link.options.outstanding_octets;
         if self.octets <= limit / 2 && self.outstanding.len() <= self.ahead / 2 {

@@ -18,7 +18,7 @@ use crate::transport::Stream;
 #[must_use = "a session that is dropped deletes nothing; end it with `quit`"]
 #[derive(Debug)]
 pub struct Session<S = TcpStream> {
-    pub(super) link: Link<S>,
+    pub(super) link: Box<Link<S>>,
 }
 
 /// How a session ended, as far as marked messages go.
@@ -45,7 +45,7 @@ pub struct UniqueIdEntry {
 }
 
 impl<S: Stream> Session<S> {
-    pub(super) const fn new(link: Link<S>) -> Self {
+    pub(super) const fn new(link: Box<Link<S>>) -> Self {
         Self { link }
     }
 

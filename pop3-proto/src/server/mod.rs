@@ -18,6 +18,7 @@ mod answer;
 mod event;
 mod foreign;
 mod listing;
+mod message;
 mod offer;
 mod receive;
 mod session;
@@ -25,8 +26,9 @@ mod session;
 mod tests;
 
 pub use event::{Rejection, ServerEvent};
+pub use message::MessageProgress;
 pub use offer::{MechanismOffer, Needs, SessionConfig};
-pub use session::{CloseReason, MessageProgress, Refusal, Request, SaslInput, Session, SessionCounts};
+pub use session::{CloseReason, Refusal, Request, SaslInput, Session, SessionCounts};
 
 use crate::body::{BodyEncoder, BodyRules, Progress};
 use crate::buffer::Sink;

@@ -1,0 +1,14 @@
+//! The server over real sockets: whole sessions, every way to end one, faults of the store, limits, shutdown.
+#![cfg(all(unix, feature = "aws-lc-rs"))]
+
+mod closing;
+mod dialogue;
+mod endings;
+mod faults;
+mod fixture;
+mod limits;
+mod logging;
+mod logins;
+mod peer;
+mod shutdown;
+mod writes;
