@@ -212,7 +212,6 @@ fn everything() -> SessionConfig<'static> {
     }
 }
 
-<<<<<<< HEAD
 #[test]
 fn r5034_3_1_the_offer_follows_what_the_handshake_has_shown() {
     let external = [MechanismOffer::new(crate::MechanismName::EXTERNAL, Needs::Tls)];
@@ -240,8 +239,6 @@ fn r5034_3_1_the_offer_follows_what_the_handshake_has_shown() {
     assert_eq!(mechanism, crate::MechanismName::EXTERNAL);
 }
 
-=======
->>>>>>> conform
 /// Ways to cut `input`: whole, and in pieces of every size.
 fn pieces(input: &[u8]) -> impl Iterator<Item = core::slice::Chunks<'_, u8>> {
     (1..=input.len()).map(|size| input.chunks(size))
