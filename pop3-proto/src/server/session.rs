@@ -316,6 +316,8 @@ impl<'c, S: Storage> Session<'c, S> {
             expected: if top.is_some() { None } else { Some(octets) },
             filter: top.map(TopFilter::new),
         };
+        // Only now: a client that asks for a vanished message again and again must come to its end (PB-S31).
+        self.bad_in_a_row = 0;
         Ok(())
     }
 
@@ -552,7 +554,6 @@ impl<'c, S: Storage> Session<'c, S> {
                 Ok(message) => {
                     let top = if let Command::Top { lines, .. } = command { Some(lines) } else { None };
                     self.pending = Pending::Message { octets: message.octets, top };
-                    self.bad_in_a_row = 0;
                     return Ok(Some(Request::Message { number }));
                 }
                 Err(_) => self.no_such_message(out)?,

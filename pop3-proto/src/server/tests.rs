@@ -103,3 +103,24 @@ fn r5034_3_1_the_offer_follows_what_the_handshake_has_shown() {
     };
     assert_eq!(mechanism, crate::MechanismName::EXTERNAL);
 }
+
+#[test]
+fn pb_s31_asking_for_a_vanished_message_again_and_again_ends_the_session() {
+    let mut session = Session::new(SessionConfig::DEFAULT, true, HeapStorage::new(1));
+    let mut said = Vec::new();
+    session.greet(&mut said).unwrap();
+    assert_eq!(session.receive(b"USER a\r\n", &mut said).unwrap().step, Step::NeedInput);
+    assert!(matches!(
+        session.receive(b"PASS b\r\n", &mut said).unwrap().step,
+        Step::Event(Request::Login { .. })
+    ));
+    session.add_message(1, b"id").unwrap();
+    session.opened(&mut said).unwrap();
+    for _ in 0..SessionConfig::DEFAULT.limits.bad_commands_in_a_row {
+        let received = session.receive(b"RETR 1\r\n", &mut said).unwrap();
+        assert!(matches!(received.step, Step::Event(Request::Message { .. })), "{received:?}");
+        session.refuse(Refusal::Gone, &mut said).unwrap();
+    }
+    let received = session.receive(b"RETR 1\r\n", &mut said).unwrap();
+    assert_eq!(received.step, Step::Event(Request::Close(CloseReason::BadCommands)));
+}
