@@ -77,7 +77,7 @@ mod session;
 mod shared;
 mod socket;
 mod stop;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 
 pub use error::ServeError;

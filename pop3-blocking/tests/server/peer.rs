@@ -25,6 +25,8 @@ pub(crate) enum Ending {
     Orderly,
     /// By FIN under TLS.
     Truncated,
+    /// By a TLS alert.
+    Alert,
     /// By a reset.
     Reset,
 }
@@ -164,6 +166,7 @@ impl<S: Stream> Peer<S> {
             Ok(Input::Octets(octets)) => self.unread.extend(&room[..octets]),
             Ok(Input::Closed) => return Err(Ending::Orderly),
             Err(TransportError::Truncated) => return Err(Ending::Truncated),
+            Err(TransportError::Tls(_)) => return Err(Ending::Alert),
             Err(TransportError::Io(_)) => return Err(Ending::Reset),
             Err(error) => panic!("{error}"),
         }
