@@ -327,6 +327,28 @@ mod tests {
     }
 
     #[test]
+    fn r36_a_message_with_a_gap_is_never_finished() {
+        let fs = ModelFs::new();
+        let opening = FaultFs::new(fs.shared(), usize::MAX, What::Nothing);
+        drop(MboxDelivery::open_on(opening.shared(), Path::new("/mbox")).unwrap());
+        let mut torn = 0;
+        for at in opening.calls()..opening.calls() + 4 {
+            let fs = ModelFs::new();
+            let failing = FaultFs::new(fs.shared(), at, What::Fail(Errno::NOSPC));
+            let mut mbox = MboxDelivery::open_on(failing.shared(), Path::new("/mbox")).unwrap();
+            let Ok(mut incoming) = mbox.begin() else { continue };
+            if let Err(error) = incoming.write_all(&[b'a'; 100_000]) {
+                assert!(matches!(DeliveryError::from(error), DeliveryError::Full(_)));
+                assert!(incoming.write_all(b"there is room again").is_err());
+                assert!(matches!(incoming.finish(), Err(DeliveryError::Torn)));
+                assert_eq!(fs.content("/mbox"), None);
+                torn += 1;
+            }
+        }
+        assert!(torn > 0);
+    }
+
+    #[test]
     fn r36_two_deliveries_and_other_programs_keep_apart() {
         let scratch = Scratch::new();
         let first = MboxDelivery::open(scratch.path("mbox")).unwrap();
