@@ -162,7 +162,7 @@ fn a_message_that_is_not_read_is_thrown_away_before_the_next_command() {
         ("STAT", "+OK 1 16\r\n"),
         ("QUIT", "+OK\r\n"),
     ]);
-    drop(session.retrieve(n(1)).unwrap());
+    assert!(!session.retrieve(n(1)).unwrap().is_complete());
     assert_eq!(session.stat().unwrap().messages, 1);
     assert!(matches!(session.quit(), Outcome::Committed));
     player.join().unwrap();

@@ -57,8 +57,7 @@ impl<W: Write> Escaped<W> {
 
     fn put(&mut self, octets: &[u8]) -> io::Result<()> {
         let mut out = String::new();
-        let mut chunks = octets.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
+        for chunk in octets.utf8_chunks() {
             let mut characters = chunk.valid().chars().peekable();
             while let Some(character) = characters.next() {
                 match character {
