@@ -80,7 +80,7 @@ fn pb_s53_one_line_per_session_and_no_credential_at_any_level() {
     assert_eq!(peer.ask_list("TOP 1 0").1.len(), 3);
     assert_eq!(peer.ask("DELE 1"), "+OK message marked as deleted");
     assert_eq!(peer.ask("QUIT"), "+OK bye");
-    peer.rest();
+    drop(peer);
 
     let mut peer = Peer::connect_tls(running.addresses()[1], &tls().client);
     let tls_port = peer.port();
