@@ -5,5 +5,7 @@
     reason = "a test helper that cannot do its work ends the test"
 )]
 
+pub mod matrix;
 pub mod peers;
+pub mod pop3d;
 pub mod programs;

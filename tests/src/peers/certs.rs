@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SanType,
 };
 
 use super::TempDir;
@@ -82,6 +82,14 @@ impl Certs {
         sign(&self.issuer, user, &[], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// A certificate by which the user with this e-mail address can log in: the subject has no name.
+    #[must_use]
+    pub fn client_with_email(&self, address: &str) -> Identity {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().unwrap()));
+        sign_params(&self.issuer, params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
     /// A certificate of this authority for servers of other names, for tests of name checks.
     #[must_use]
     pub fn server_named(&self, names: &[&str]) -> Identity {
@@ -104,6 +112,14 @@ fn sign(
     let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, name);
+    sign_params(issuer, params, usage)
+}
+
+fn sign_params(
+    issuer: &Issuer<'_, KeyPair>,
+    mut params: CertificateParams,
+    usage: ExtendedKeyUsagePurpose,
+) -> Identity {
     params.is_ca = IsCa::ExplicitNoCa;
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![usage];

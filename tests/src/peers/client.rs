@@ -50,7 +50,7 @@ pub struct Account<'a> {
 #[must_use]
 #[expect(clippy::exhaustive_structs, reason = "a report for tests")]
 pub struct Fetched {
-    /// The messages as the client delivered them, in the order of the maildrop.
+    /// The messages in the client's folder, as it delivered them, in the order of the maildrop.
     pub messages: Vec<Vec<u8>>,
     /// How it ended. The outputs are of its last command where it takes several.
     pub ended: Finished,
@@ -112,14 +112,31 @@ impl Client {
         self != Self::Getmail || tls != Tls::StartTls
     }
 
+    /// Whether it remembers by unique-id what it has fetched.
+    #[must_use]
+    pub fn remembers(self) -> bool {
+        matches!(self, Self::Mpop | Self::Fetchmail | Self::Getmail)
+    }
+
     /// Fetches all messages within `limit`; `None` where the client is not installed, which was then said.
     #[must_use]
     pub fn fetch(self, account: &Account<'_>, after: After, limit: Duration) -> Option<Fetched> {
+        self.fetch_into(&TempDir::new(self.name()), account, after, limit)
+    }
+
+    /// Like [`fetch`](Self::fetch), with mail and memory in a folder that another run can be given.
+    #[must_use]
+    pub fn fetch_into(
+        self,
+        dir: &TempDir,
+        account: &Account<'_>,
+        after: After,
+        limit: Duration,
+    ) -> Option<Fetched> {
         let program = super::require(match self {
             Self::Poplib => "python3",
             _ => self.name(),
         })?;
-        let dir = TempDir::new(self.name());
         let run = match self {
             Self::Curl => curl::fetch,
             Self::Mpop => mpop::fetch,
@@ -127,7 +144,7 @@ impl Client {
             Self::Getmail => getmail::fetch,
             Self::Poplib => poplib::fetch,
         };
-        Some(run(&program, account, after, limit, &dir))
+        Some(run(&program, account, after, limit, dir))
     }
 
     /// What it delivers of a message, given the octets that the server sent, byte-stuffing removed.

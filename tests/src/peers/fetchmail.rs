@@ -31,7 +31,7 @@ pub(super) fn fetch(
     let config = format!(
         "set no bouncemail\nset no spambounce\nset invisible\nset idfile \"{0}/ids\"\nset pidfile \"{0}/pid\"\n\
          poll localhost service {1} protocol POP3 auth password timeout 60 uidl:\n\
-         username \"{2}\" password \"{3}\" is root here fetchall {4} no rewrite mda \"/bin/sh {5} {6}\" {tls}\n",
+         username \"{2}\" password \"{3}\" is root here {4} no rewrite mda \"/bin/sh {5} {6}\" {tls}\n",
         dir.path().display(),
         account.port,
         account.user,

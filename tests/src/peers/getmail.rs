@@ -43,7 +43,7 @@ pub(super) fn fetch(
         format!(
             "[retriever]\n{retriever}\nserver = localhost\nport = {}\nusername = {}\npassword = {}\n\
              [destination]\ntype = Maildir\npath = {}/\n\
-             [options]\nverbose = 0\nread_all = true\ndelete = {}\ndelivered_to = false\nreceived = false\n",
+             [options]\nverbose = 0\nread_all = false\ndelete = {}\ndelivered_to = false\nreceived = false\n",
             account.port,
             account.user,
             account.password,

@@ -25,7 +25,7 @@ pub(super) fn fetch(
         Tls::StartTls => format!("tls on\ntls_starttls on\ntls_trust_file {}", account.authority.display()),
     };
     let config = format!(
-        "account default\nhost localhost\nport {}\nuser {}\npassword {}\nauth user\nkeep {}\nonly_new off\n\
+        "account default\nhost localhost\nport {}\nuser {}\npassword {}\nauth user\nkeep {}\nonly_new on\n\
          pipelining auto\nreceived_header off\nuidls_file {}\ndelivery maildir {}\n{tls}\n",
         account.port,
         account.user,
