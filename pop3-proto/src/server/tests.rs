@@ -4,6 +4,7 @@ mod commit;
 mod counts;
 mod lines;
 mod lists;
+mod offer;
 mod random;
 #[cfg(feature = "sasl")]
 mod sasl;
