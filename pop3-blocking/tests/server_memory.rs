@@ -30,7 +30,7 @@ fn each<T>(mut make: impl FnMut() -> T) -> usize {
 }
 
 fn script(user: usize) -> String {
-    format!("USER u{user}\r\nPASS secret\r\nNOOP\r\n")
+    format!("USER u{user}\r\nPASS secret\r\nRETR 1\r\n")
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn an_idle_session_takes_at_most_32_kib_plain_and_128_kib_under_tls() {
         stream.write_all(script(user.next().unwrap()).as_bytes()).unwrap();
         let mut lines = BufReader::with_capacity(512, &stream);
         let mut line = Vec::new();
-        while line != b"+OK nothing done\r\n" {
+        while line != b".\r\n" {
             line.clear();
             lines.read_until(b'\n', &mut line).unwrap();
         }
@@ -81,10 +81,10 @@ fn an_idle_session_takes_at_most_32_kib_plain_and_128_kib_under_tls() {
         let script = script(user.next().unwrap());
         peer.write_all(script.as_bytes(), Duration::from_secs(30), deadline).unwrap();
         let (mut room, mut end) = ([0; 4096], Vec::new());
-        while !end.ends_with(b"done\r\n") {
+        while !end.ends_with(b"\r\n.\r\n") {
             let Input::Octets(octets) = peer.read(&mut room, deadline).unwrap() else { panic!("closed") };
             end.extend(&room[..octets]);
-            end.drain(..end.len().saturating_sub(6));
+            end.drain(..end.len().saturating_sub(5));
         }
         peer
     });
