@@ -42,7 +42,7 @@ fn is_unsafe(character: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Writes messages to a terminal: line ends become LF, tabs stay, the rest as in [`line`].
+/// Writes messages to a terminal: line ends become LF, tabs stay, the rest as in `line`.
 #[derive(Debug)]
 pub(crate) struct Escaped<W> {
     terminal: W,
