@@ -1,5 +1,7 @@
 //! Which requirement is held by which test: read from the names of all tests, printed into `REQUIREMENTS.md`, checked.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
