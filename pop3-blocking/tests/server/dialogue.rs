@@ -221,7 +221,11 @@ fn r1939_3_15_what_cannot_be_served_is_refused() {
             if *named == address && source.kind() == std::io::ErrorKind::AddrInUse),
         "{taken}"
     );
-    drop(running);
+    // The system remembers connections that the server has closed for a while.
+    let mut peer = Peer::greeted(address);
+    assert_eq!(peer.ask("QUIT"), "+OK bye");
+    assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
+    drop((peer, running));
     // The port is free at once.
     drop(Server::builder(users(), mail()).listen(address, Policy::cleartext()).bind().unwrap());
 
