@@ -173,13 +173,14 @@ fn pb_q63_a_reply_that_cannot_be_written_does_not_undo_a_quit() {
 
 #[test]
 fn rp_close_1_what_stands_behind_quit_is_read_before_the_end() {
-    // Closing a socket with unread input resets it, where the system does not hide that.
-    let (outcome, _) = session(&server(mail()), &open(), |mut peer, _| {
-        assert_eq!(peer.line(), "+OK POP3 server ready");
-        peer.send(format!("QUIT\r\n{}", "x".repeat(30_000)));
-        assert_eq!(peer.rest(), ("+OK bye\r\n".into(), Ending::Orderly));
-    });
+    let (near, mut far) = UnixStream::pair().unwrap();
+    far.write_all(format!("QUIT\r\n{}", "x".repeat(30_000)).as_bytes()).unwrap();
+    Stream::shutdown_write(&mut far).unwrap();
+    let outcome = server(mail()).serve_connection(near, &open());
     assert!(matches!(outcome, Outcome::Quit), "{outcome}");
+    // Closing a socket with unread input resets it, and this kind of socket tells.
+    let expected = "+OK POP3 server ready\r\n+OK bye\r\n";
+    assert_eq!(Peer::over(far).rest(), (expected.into(), Ending::Orderly));
 }
 
 #[test]
