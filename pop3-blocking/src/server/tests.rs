@@ -1,5 +1,7 @@
 //! The autologout, with minutes made milliseconds. All else is tested from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};

@@ -167,6 +167,17 @@ impl<const DEPTH: usize> Client<DEPTH> {
         }
     }
 
+    /// Whether a credential may be sent on this connection as far as its protection goes.
+    ///
+    /// Ask before `USER`: alone it would show the name to the path.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Cleartext`]: there is no TLS, and clear text was not allowed.
+    pub fn check_privacy(&self) -> Result<(), SendError> {
+        if self.security == Security::Clear { Err(SendError::Cleartext) } else { Ok(()) }
+    }
+
     /// Whether to send commands before earlier ones are answered, where the server announced it. Default: yes. Some
     /// servers announce it and close on the burst (PB-C30).
     pub fn set_pipelining(&mut self, pipelining: bool) {
@@ -196,7 +207,11 @@ impl<const DEPTH: usize> Client<DEPTH> {
             return Err(SendError::TooLong { octets, limit: self.limits.command });
         }
         command.encode(out)?;
-        Ok(self.sent(command.verb(), command.message(), command.reply_shape()))
+        let id = self.sent(command.verb(), command.message(), command.reply_shape());
+        if let Command::Auth { initial, .. } = command {
+            self.sasl = Sasl::Server { fresh: initial.is_none() };
+        }
+        Ok(id)
     }
 
     /// Starts a SASL exchange; `initial` is the mechanism's first message before base64, if it has one to send now.
@@ -384,14 +399,16 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if self.failure.is_some() || self.closing {
             return Err(SendError::Closed);
         }
-        let credential = matches!(verb, Verb::Pass | Verb::Apop | Verb::Auth);
-        if credential && self.security == Security::Clear {
-            return Err(SendError::Cleartext);
+        if matches!(verb, Verb::Pass | Verb::Apop | Verb::Auth) {
+            self.check_privacy()?;
         }
         // After a USER the standard lets only PASS and QUIT follow (R1939-7.8).
         let follows_user = self.projected != State::Password || matches!(verb, Verb::Pass | Verb::Quit);
         if !follows_user || state::success(self.projected, verb).is_none() {
             return Err(SendError::OutOfPlace { verb, state: self.projected });
+        }
+        if DEPTH == 0 {
+            return Err(SendError::TooManyOutstanding { limit: 0 });
         }
         if self.queue.is_empty() && !self.is_receiving() {
             return if self.unread { Err(SendError::UnreadInput) } else { Ok(()) };
@@ -430,13 +447,6 @@ impl<const DEPTH: usize> Client<DEPTH> {
         // `check` has seen that there is room, and that the command can succeed in the projected state.
         let _ = self.queue.push(Outstanding { id, verb, message, shape });
         self.projected = state::success(self.projected, verb).unwrap_or(self.projected);
-        if verb == Verb::Auth {
-            self.sasl = Sasl::Server { fresh: false };
-        }
-        if verb == Verb::Capa {
-            self.capabilities =
-                Capabilities { pipelining: self.capabilities.pipelining, ..Capabilities::default() };
-        }
         trace!("client: sent {verb}, {} outstanding", self.queue.len());
         id
     }

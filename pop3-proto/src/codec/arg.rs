@@ -189,8 +189,11 @@ impl FromStr for MessageNumber {
     type Err = ArgError;
 
     fn from_str(s: &str) -> Result<Self, ArgError> {
-        Self::parse(s.as_bytes())
-            .ok_or(ArgError::Forbidden { octet: s.as_bytes().first().copied().unwrap_or(0) })
+        match (Self::parse(s.as_bytes()), s.bytes().find(|b| !b.is_ascii_digit())) {
+            (Some(number), _) => Ok(number),
+            (None, octet) if !s.is_empty() => Err(ArgError::Forbidden { octet: octet.unwrap_or(b'0') }),
+            (None, _) => Err(ArgError::Empty),
+        }
     }
 }
 

@@ -1,0 +1,41 @@
+//! A POP3 client: [`Connection`] before login, [`Session`] after it.
+//!
+//! ```no_run
+//! use pop3_blocking::client::{ClientOptions, Connection, Outcome};
+//! use pop3_blocking::tls::ClientTls;
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let tls = ClientTls::builder().ca_file("ca.pem").build()?;
+//!     let connection = Connection::connect_tls("pop.example.net", 995, &tls, ClientOptions::default())?;
+//!     let mut session = connection.login("alice", "wonderland").map_err(|failed| failed.error)?;
+//!     for listing in session.list()? {
+//!         let mail = session.retrieve(listing.number)?.into_vec()?;
+//!         println!("message {} has {} octets", listing.number, mail.len());
+//!     }
+//!     match session.quit() {
+//!         Outcome::Committed => Ok(()),
+//!         Outcome::Partial(refused) => Err(refused.to_string().into()),
+//!         Outcome::Unknown(error) => Err(error.into()),
+//!     }
+//! }
+//! ```
+//!
+//! Every wait has an end; every size has a limit ([`ClientOptions`]). A refusal of the server is [`Error::Refused`] with
+//! its own words. What was not received whole is never handed out as complete, and nothing counts as deleted before
+//! [`Outcome::Committed`].
+
+mod capabilities;
+mod connection;
+mod error;
+mod link;
+mod message;
+mod options;
+mod pipeline;
+mod session;
+
+pub use capabilities::CapabilityList;
+pub use connection::{Connection, LoginFailed};
+pub use error::{Error, Refused};
+pub use message::Message;
+pub use options::ClientOptions;
+pub use session::{Outcome, Session, UniqueIdEntry};

@@ -1,0 +1,46 @@
+//! How a client connects and what it puts up with.
+
+use std::time::Duration;
+
+use pop3_proto::{ClientLimits, ClientTolerances};
+
+/// How a [`Connection`](super::Connection) behaves. The default is the safe choice in every point.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// Limits in octets, lines and time; see [`ClientLimits`].
+    pub limits: ClientLimits,
+    /// What is tolerated in servers beyond the grammar. Default: nothing that needs to be asked for.
+    pub tolerances: ClientTolerances,
+    /// How long to wait for each address of the host to answer. Default 20 s.
+    pub connect: Duration,
+    /// How long a TLS handshake may take. Default 20 s.
+    pub handshake: Duration,
+    /// How long a write may make no progress. Default 60 s.
+    pub write: Duration,
+    /// How long one reply may take from its first wait to its last octet, which stops a server that drips. Default
+    /// 30 minutes; `None` turns it off.
+    pub reply_total: Option<Duration>,
+    /// Whether to send commands ahead where the server announces `PIPELINING`. Default: yes.
+    pub pipelining: bool,
+    /// How many octets of commands may be outstanding. Default 4,096 (R2449-6.6.3).
+    pub outstanding_octets: usize,
+    /// Never send `CAPA`, for servers that hang or close on it (PB-Q09). Default: no.
+    pub skip_capa: bool,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            limits: ClientLimits::DEFAULT,
+            tolerances: ClientTolerances::default(),
+            connect: Duration::from_secs(20),
+            handshake: Duration::from_secs(20),
+            write: Duration::from_secs(60),
+            reply_total: Some(Duration::from_secs(30 * 60)),
+            pipelining: true,
+            outstanding_octets: 4096,
+            skip_capa: false,
+        }
+    }
+}

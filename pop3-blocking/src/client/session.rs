@@ -1,0 +1,229 @@
+//! A session after login.
+
+use std::net::TcpStream;
+
+use pop3_proto::{ClientEvent, Command, DropListing, MessageNumber, ScanListing, UniqueIdListing, Verb};
+
+use super::capabilities::CapabilityList;
+use super::error::{Error, Refused};
+use super::link::{Accepted, Link};
+use super::message::Message;
+use crate::tls::TlsInfo;
+use crate::transport::Stream;
+
+/// A session in which somebody is logged in: the TRANSACTION state.
+///
+/// End it with [`quit`](Self::quit), and look at the [`Outcome`]: only then are messages removed that were marked with
+/// [`delete`](Self::delete). A session that is dropped deletes nothing.
+#[must_use = "a session that is dropped deletes nothing; end it with `quit`"]
+#[derive(Debug)]
+pub struct Session<S = TcpStream> {
+    pub(super) link: Box<Link<S>>,
+}
+
+/// How a session ended, as far as marked messages go.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "a caller must act on each of the three")]
+pub enum Outcome {
+    /// The server said `+OK` to `QUIT`: what was marked is removed.
+    Committed,
+    /// The server said `-ERR` to `QUIT`: some marked messages may still be there (R1939-6.1).
+    Partial(Refused),
+    /// No reply to `QUIT` came, or it could not be sent: find out with unique-ids next time (R1939-6.4).
+    Unknown(Error),
+}
+
+/// A message and its unique-id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UniqueIdEntry {
+    /// The message.
+    pub number: MessageNumber,
+    /// Its unique-id: opaque octets, never a file name.
+    pub unique_id: Box<[u8]>,
+}
+
+impl<S: Stream> Session<S> {
+    pub(super) const fn new(link: Box<Link<S>>) -> Self {
+        Self { link }
+    }
+
+    /// `STAT`: how many messages there are, and how many octets.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], [`Error::BadReply`], and the errors that end a connection.
+    pub fn stat(&mut self) -> Result<DropListing, Error> {
+        let reply = self.link.command(&Command::Stat, |reply| reply.drop_listing())?;
+        reply.data.ok_or(Error::BadReply(Verb::Stat))
+    }
+
+    /// `LIST`: numbers and octets of all messages that are not marked.
+    ///
+    /// Take it, and [`unique_ids`](Self::unique_ids), before the first [`delete`](Self::delete): some servers renumber
+    /// (R1939-5.10). Lines that cannot be read are left out; sizes are hints (R1939-5.7).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], and the errors that end a connection.
+    pub fn list(&mut self) -> Result<Vec<ScanListing>, Error> {
+        let mut listings = Vec::new();
+        self.for_each_listing(|listing| listings.push(listing))?;
+        Ok(listings)
+    }
+
+    /// As [`list`](Self::list), a line at a time, in the server's order.
+    ///
+    /// # Errors
+    ///
+    /// As [`list`](Self::list).
+    pub fn for_each_listing(&mut self, mut each: impl FnMut(ScanListing)) -> Result<(), Error> {
+        let Accepted { id, .. } = self.link.command(&Command::List(None), |_| ())?;
+        self.link.lines(id, |event| {
+            match event {
+                ClientEvent::ScanListing(_, listing) => each(listing),
+                _ => log::warn!("a line of LIST cannot be read and is left out"),
+            }
+            Ok(())
+        })
+    }
+
+    /// `LIST n`: the octets of one message. If the server answers with something else, the whole list is asked for
+    /// (PB-Q10).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if there is no such message, [`Error::BadReply`], and the errors that end a connection.
+    pub fn octets(&mut self, number: MessageNumber) -> Result<u64, Error> {
+        let reply = self.link.command(&Command::List(Some(number)), |reply| reply.scan_listing())?;
+        if let Some(listing) = reply.data {
+            return Ok(listing.octets);
+        }
+        let found = self.list()?.into_iter().find(|listing| listing.number == number);
+        found.map(|listing| listing.octets).ok_or(Error::BadReply(Verb::List))
+    }
+
+    /// `UIDL`: the unique-ids of all messages that are not marked.
+    ///
+    /// Whether the server announces it or not: many that have it do not say so (PB-Q07). An id that stands twice, or does
+    /// not [conform](pop3_proto::UniqueId::is_conformant), is no ground to skip or delete a message (R1939-7.4).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] by a server without unique-ids, and the errors that end a connection.
+    pub fn unique_ids(&mut self) -> Result<Vec<UniqueIdEntry>, Error> {
+        let mut entries = Vec::new();
+        self.for_each_unique_id(|listing| {
+            let unique_id = listing.unique_id.as_bytes().into();
+            entries.push(UniqueIdEntry { number: listing.number, unique_id });
+        })?;
+        Ok(entries)
+    }
+
+    /// As [`unique_ids`](Self::unique_ids), a line at a time, in the server's order.
+    ///
+    /// # Errors
+    ///
+    /// As [`unique_ids`](Self::unique_ids).
+    pub fn for_each_unique_id(&mut self, mut each: impl FnMut(UniqueIdListing<'_>)) -> Result<(), Error> {
+        let Accepted { id, .. } = self.link.command(&Command::Uidl(None), |_| ())?;
+        self.link.lines(id, |event| {
+            match event {
+                ClientEvent::UniqueId(_, listing) => each(listing),
+                _ => log::warn!("a line of UIDL cannot be read and is left out"),
+            }
+            Ok(())
+        })
+    }
+
+    /// `UIDL n`: the unique-id of one message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], [`Error::BadReply`], and the errors that end a connection.
+    pub fn unique_id(&mut self, number: MessageNumber) -> Result<Box<[u8]>, Error> {
+        let reply = self.link.command(&Command::Uidl(Some(number)), |reply| {
+            reply.unique_id().map(|listing| Box::from(listing.unique_id.as_bytes()))
+        })?;
+        reply.data.ok_or(Error::BadReply(Verb::Uidl))
+    }
+
+    /// `RETR`: a message. Read it to its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if there is no such message or the server cannot open it, and the errors that end a connection.
+    pub fn retrieve(&mut self, number: MessageNumber) -> Result<Message<'_, S>, Error> {
+        let Accepted { id, .. } = self.link.command(&Command::Retr(number), |_| ())?;
+        Ok(Message::new(&mut self.link, id))
+    }
+
+    /// `TOP`: the header of a message, the blank line, and `lines` lines of its body. Read it to its end.
+    ///
+    /// What comes must never be taken for the message: servers cut it, or send another header (PB-Q04).
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve`](Self::retrieve).
+    pub fn top(&mut self, number: MessageNumber, lines: u64) -> Result<Message<'_, S>, Error> {
+        let Accepted { id, .. } = self.link.command(&Command::Top { number, lines }, |_| ())?;
+        Ok(Message::new(&mut self.link, id))
+    }
+
+    /// `DELE`: marks a message. It is removed when [`quit`](Self::quit) says [`Outcome::Committed`], not before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], and the errors that end a connection.
+    pub fn delete(&mut self, number: MessageNumber) -> Result<(), Error> {
+        self.link.command(&Command::Dele(number), |_| ()).map(|_| ())
+    }
+
+    /// `RSET`: takes all marks back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], and the errors that end a connection.
+    pub fn reset(&mut self) -> Result<(), Error> {
+        self.link.command(&Command::Rset, |_| ()).map(|_| ())
+    }
+
+    /// `NOOP`: keeps the session alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`], and the errors that end a connection.
+    pub fn noop(&mut self) -> Result<(), Error> {
+        self.link.command(&Command::Noop, |_| ()).map(|_| ())
+    }
+
+    /// `CAPA`: what the server announces now, asked anew: some values differ after login (R2449-5.3).
+    ///
+    /// # Errors
+    ///
+    /// The errors that end a connection; a server without `CAPA` announces nothing.
+    pub fn capabilities(&mut self) -> Result<CapabilityList, Error> {
+        self.link.ask_capabilities()?;
+        Ok(self.link.capabilities.clone().unwrap_or_default())
+    }
+
+    /// What TLS negotiated; `None` in clear text.
+    pub fn tls(&self) -> Option<TlsInfo<'_>> {
+        self.link.transport().tls()
+    }
+
+    /// `QUIT`: removes what was marked, ends the session and closes.
+    ///
+    /// Everything that was sent before has been answered when `QUIT` goes out, and its reply is waited for (R1939-6.5,
+    /// R2449-6.6.5).
+    pub fn quit(mut self) -> Outcome {
+        let said = self.link.command(&Command::Quit, |_| ());
+        self.link.close();
+        match said {
+            Ok(_) => Outcome::Committed,
+            Err(Error::Refused(refused)) => Outcome::Partial(refused),
+            Err(error) => Outcome::Unknown(error),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Where fetched mail goes: the [`Delivery`] and [`Incoming`] traits, the stock destinations, and the [`Journal`] of
+//! unique-ids.
+//!
+//! POP3 moves a message by two deeds that no transaction joins: the client keeps a copy, the server deletes its own.
+//! Between them stands one order, and whoever calls this module follows it for each message (R36):
+//!
+//! 1. [`Delivery::begin`], then write the octets of the message as they come, with the byte-stuffing removed;
+//! 2. only if the end of the message was seen, [`Incoming::finish`]; otherwise drop the [`Incoming`], and the cut
+//!    message is gone (RP-CLOSE.2, R30);
+//! 3. only if the answer is [`Durability::Durable`], [`Journal::record`] its unique-id;
+//! 4. only if that returned `Ok`, `DELE`;
+//! 5. after the last message `QUIT`, and only if its answer is `+OK`, [`Journal::forget`] the ids of what was deleted
+//!    (R1939-6.4). After `-ERR` or silence the ids stay: the next session deletes those messages without fetching
+//!    them again.
+//!
+//! A process killed, or a machine without power, between any two of these steps loses nothing and shows no cut message.
+//! Between steps 2 and 3 it costs one duplicate: the message is fetched again, because nothing tells that it is here.
+//!
+//! | destination | finished message is | octets |
+//! |---|---|---|
+//! | `MaildirDelivery` | durable | as received, or with LF line ends |
+//! | `MboxDelivery` | durable | LF line ends, `From ` lines quoted (mboxrd) |
+//! | [`WriterDelivery`] | written | as received |
+//!
+//! A unique-id is an opaque string of octets chosen by the server. It never becomes part of a file name, and in the
+//! journal it is escaped (R16, PB-C21). A fault of fsync is final: the copy counts as not written and is removed, as
+//! no second fsync on the same file can tell what the first one lost.
+//!
+//! # Source
+//!
+//! RFC 1939 sections 6 and 7; rows R1939-6.4, R1939-6.5, R1939-7.4, RP-CLOSE.2, PB-C16 to PB-C21, PB-Q14.
+
+use std::io;
+
+mod error;
+mod writer;
+
+#[cfg(feature = "maildir")]
+mod fs;
+#[cfg(feature = "maildir")]
+mod journal;
+#[cfg(feature = "maildir")]
+mod line_ends;
+#[cfg(feature = "maildir")]
+mod maildir;
+#[cfg(feature = "maildir")]
+mod mbox;
+#[cfg(feature = "maildir")]
+mod mboxrd;
+#[cfg(feature = "maildir")]
+mod name;
+#[cfg(feature = "maildir")]
+mod pending;
+#[cfg(feature = "maildir")]
+mod record;
+
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod fault;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod kill;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod model;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod scratch;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod sweep;
+
+pub use error::{DeliveryError, Fault};
+pub use writer::WriterDelivery;
+
+#[cfg(feature = "maildir")]
+pub use {
+    error::JournalError,
+    journal::{Journal, Retained},
+    line_ends::LineEnds,
+    maildir::MaildirDelivery,
+    mbox::MboxDelivery,
+};
+
+/// A place that takes messages, one after the other.
+pub trait Delivery {
+    /// Makes ready for one message. Write its octets to the [`Incoming`], then [`finish`](Incoming::finish) it.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`]; nothing was kept and nothing of an earlier message changed.
+    fn begin(&mut self) -> Result<Box<dyn Incoming + '_>, DeliveryError>;
+}
+
+/// One message on its way into a [`Delivery`].
+///
+/// Through [`io::Write`] it takes the octets of the message as they were received, the byte-stuffing removed, in parts
+/// of any size. Dropped without [`finish`](Self::finish) it leaves nothing behind, except in a destination that cannot
+/// take octets back, such as a pipe.
+///
+/// A failed write is final: after it only dropping is useful, and `finish` answers [`DeliveryError::Torn`].
+/// [`io::ErrorKind::Interrupted`] never comes out of a write.
+pub trait Incoming: io::Write {
+    /// Keeps the message. Call it only after the end of the message was seen: a message without its end must be
+    /// dropped instead (RP-CLOSE.2).
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveryError`]: the message counts as not delivered and what was kept of it is removed. Do not delete it on
+    /// the server.
+    fn finish(self: Box<Self>) -> Result<Durability, DeliveryError>;
+}
+
+/// How well a finished message is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "whoever deletes on the strength of it must match every case")]
+#[must_use = "only a durable message may be deleted on the server"]
+pub enum Durability {
+    /// The message and its name survive a power failure. A `DELE` may follow once its id is in the journal.
+    Durable,
+    /// The message was handed on, or its file system cannot promise more. No `DELE` may follow on the strength of it.
+    Written,
+}

@@ -1,0 +1,492 @@
+//! The whole of fetching, stopped at every call to the file system, on a file system that forgets.
+//!
+//! What must hold at every point (R36, PB-C19, PB-C20): no message is lost; nothing but whole messages is where a mail
+//! program looks; the journal names only what is durably here; what was deleted on the server is durably here; and one
+//! crash costs at most one duplicate.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::io::Errno;
+
+use super::fault::{FaultFs, What};
+use super::fs::{Fs, read_full};
+use super::mboxrd::Encoder;
+use super::model::{Crash, ModelFs};
+use super::{
+    Delivery, DeliveryError, Durability, Journal, JournalError, LineEnds, MaildirDelivery, MboxDelivery,
+};
+
+const ACCOUNT: &str = "pops://alice@mail.example.org:995";
+/// The directory that everything is in, on the file system in memory.
+const HOME: &str = "/home";
+const JOURNAL: &str = "state/pop3/alice.journal";
+const MAILDIR: &str = "mail/inbox";
+const MBOX: &str = "mbox";
+/// What another program left in the mbox, without an end.
+const OTHERS: &[u8] = b"From carol Thu Jan  1 00:00:00 1970\n\nhello";
+
+const CRASHES: [Crash; 6] = [
+    Crash::Kill,
+    Crash::Power,
+    Crash::PowerKeepsNames,
+    Crash::PowerKeepsContent,
+    Crash::PowerKeepsSome(0x5eed_0001),
+    Crash::PowerKeepsSome(0x5eed_0002),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Maildir,
+    /// One that another program left without an end.
+    Mbox,
+    /// One that the first message creates.
+    NewMbox,
+}
+
+/// When the server deletes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deletes {
+    /// At once, as the strictest judge of the order.
+    AtDele,
+    /// When the session ends well, as POP3 has it.
+    AtQuit,
+    /// Not at all: the connection is lost before QUIT is answered.
+    Never,
+}
+
+/// A maildrop: unique-id and message.
+pub(super) type Maildrop = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// What a mail program finds of each message.
+pub(super) type Forms = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// The last message is written to its file in several parts.
+pub(super) fn maildrop(long: usize) -> Maildrop {
+    let line = [&b"From the octets of a message, \0 \xff \r among them."[..], &[b'.'; 950], b"\r\n"].concat();
+    Maildrop::from([
+        (b"../\0%00".to_vec(), b"Subject: a\r\n\r\n>From b\r\n".to_vec()),
+        (b"2".to_vec(), Vec::new()),
+        (vec![b'z'; 71], line.repeat(long)),
+    ])
+}
+
+fn world(kind: Kind) -> ModelFs {
+    let fs = ModelFs::new();
+    fs.place("/home", None);
+    if kind == Kind::Mbox {
+        fs.place("/home/mbox", Some(OTHERS));
+    }
+    fs
+}
+
+fn open(fs: &Arc<dyn Fs>, home: &Path, kind: Kind) -> Result<Box<dyn Delivery>, DeliveryError> {
+    Ok(match kind {
+        Kind::Maildir => Box::new(MaildirDelivery::open_on(Arc::clone(fs), &home.join(MAILDIR))?),
+        Kind::Mbox | Kind::NewMbox => Box::new(MboxDelivery::open_on(Arc::clone(fs), &home.join(MBOX))?),
+    })
+}
+
+/// One session, in the order that the module asks for. Adds to `fetched` for each message it asks for.
+pub(super) fn fetch(
+    fs: Arc<dyn Fs>,
+    home: &Path,
+    kind: Kind,
+    deletes: Deletes,
+    server: &mut Maildrop,
+    fetched: &mut usize,
+) -> Result<(), Box<dyn StdError>> {
+    let mut journal = Journal::open_on(Arc::clone(&fs), &home.join(JOURNAL), ACCOUNT)?;
+    let mut delivery = open(&fs, home, kind)?;
+    let listing = server.clone();
+    let _retained = journal.retain_seen(fs.now(), listing.keys())?;
+    for (id, message) in &listing {
+        if !journal.contains(id) {
+            *fetched += 1;
+            let mut incoming = delivery.begin()?;
+            for part in message.chunks(40_000) {
+                incoming.write_all(part)?;
+            }
+            if incoming.finish()? != Durability::Durable {
+                return Err("not durable".into());
+            }
+            journal.record(id)?;
+        }
+        if deletes == Deletes::AtDele {
+            server.remove(id);
+        }
+    }
+    if deletes != Deletes::Never {
+        server.clear();
+        journal.forget(listing.keys())?;
+    }
+    journal.compact()?;
+    Ok(())
+}
+
+pub(super) fn forms(kind: Kind, sent: &Maildrop) -> Forms {
+    let form = |message: &[u8]| match kind {
+        Kind::Maildir => message.to_vec(),
+        Kind::Mbox | Kind::NewMbox => {
+            let mut encoder = Encoder::default();
+            let mut form = Vec::new();
+            encoder.take(message, |part| form.write_all(part)).unwrap();
+            encoder.finish(|part| form.write_all(part)).unwrap();
+            form
+        }
+    };
+    sent.iter().map(|(id, message)| (id.clone(), form(message))).collect()
+}
+
+/// The whole messages a mail program finds, each with how often. Panics at any other.
+pub(super) fn found(
+    fs: &dyn Fs,
+    home: &Path,
+    kind: Kind,
+    sent: &Forms,
+    context: &str,
+) -> BTreeMap<Vec<u8>, usize> {
+    let content = |path: &Path| {
+        let file = fs.open(path).ok()?;
+        let mut content = vec![0; file.octets().unwrap() as usize];
+        assert_eq!(read_full(&*file, &mut content, 0).unwrap(), content.len());
+        Some(content)
+    };
+    let copies = match kind {
+        Kind::Maildir => {
+            let files = fs.list(&home.join(MAILDIR).join("new")).unwrap_or_default();
+            files.iter().map(|(path, _)| content(path).unwrap()).collect()
+        }
+        Kind::Mbox => mbox_messages(&content(&home.join(MBOX)).unwrap(), OTHERS, context),
+        Kind::NewMbox => mbox_messages(&content(&home.join(MBOX)).unwrap_or_default(), b"", context),
+    };
+    let mut found = BTreeMap::new();
+    for copy in copies {
+        let (id, _) = sent
+            .iter()
+            .find(|(_, form)| **form == copy)
+            .unwrap_or_else(|| panic!("{context}: not whole: {}", copy.escape_ascii()));
+        *found.entry(id.clone()).or_default() += 1;
+    }
+    found
+}
+
+/// What stands between the `From ` lines, after the message of others.
+fn mbox_messages(content: &[u8], others: &[u8], context: &str) -> Vec<Vec<u8>> {
+    let ours = content.strip_prefix(others).unwrap_or_else(|| panic!("{context}: mail of others is gone"));
+    if ours.is_empty() {
+        return Vec::new();
+    }
+    let gap: &[u8] = if others.is_empty() { b"" } else { b"\n\n" };
+    let ours = ours.strip_prefix(gap).unwrap_or_else(|| panic!("{context}: no gap"));
+    let mut messages: Vec<Vec<u8>> = Vec::new();
+    for line in ours.split_inclusive(|&b| b == b'\n') {
+        match messages.last_mut() {
+            _ if line.starts_with(b"From MAILER-DAEMON ") => messages.push(Vec::new()),
+            Some(message) => message.extend_from_slice(line),
+            None => panic!("{context}: {}", ours.escape_ascii()),
+        }
+    }
+    messages
+}
+
+/// Checks what a crash left, before and after the next session.
+fn check_crash(
+    fs: &ModelFs,
+    kind: Kind,
+    sent: &Forms,
+    server: &Maildrop,
+    duplicates: usize,
+    deletes: Deletes,
+    context: &str,
+) {
+    let home = Path::new(HOME);
+    let here = check_left(&fs.crashed(Crash::Kill).shared(), home, kind, sent, context);
+    for id in sent.keys().filter(|id| !server.contains_key(*id)) {
+        assert!(here.contains_key(id), "{context}: {} is lost", id.escape_ascii());
+    }
+    check_next(&fs.shared(), home, kind, sent, server, duplicates, deletes, context);
+    if kind == Kind::Maildir {
+        fs.advance(Duration::from_secs(37 * 3600));
+        drop(open(&fs.shared(), home, kind).unwrap());
+        assert_eq!(fs.contents("/home/mail/inbox/tmp"), [], "{context}");
+    } else {
+        assert_eq!(fs.content("/home/mbox.pop3-pending"), Some(Vec::new()), "{context}");
+    }
+}
+
+/// Checks what the next start of a program finds: a mail program looks into a Maildir at once, into an mbox after the
+/// delivery has had its turn.
+pub(super) fn check_left(
+    fs: &Arc<dyn Fs>,
+    home: &Path,
+    kind: Kind,
+    sent: &Forms,
+    context: &str,
+) -> BTreeMap<Vec<u8>, usize> {
+    if kind != Kind::Maildir {
+        drop(open(fs, home, kind).unwrap());
+    }
+    let here = found(&**fs, home, kind, sent, context);
+    if fs.open(&home.join(JOURNAL)).is_ok() {
+        let journal = Journal::open_on(Arc::clone(fs), &home.join(JOURNAL), ACCOUNT).unwrap();
+        assert_eq!(journal.damaged(), 0, "{context}");
+        for id in sent.keys().filter(|id| journal.contains(id)) {
+            assert!(here.contains_key(id), "{context}: the journal claims {}", id.escape_ascii());
+        }
+    }
+    here
+}
+
+/// Checks that one more session brings everything, and hardly anything twice.
+#[expect(clippy::too_many_arguments, reason = "one list of facts, two callers")]
+pub(super) fn check_next(
+    fs: &Arc<dyn Fs>,
+    home: &Path,
+    kind: Kind,
+    sent: &Forms,
+    server: &Maildrop,
+    duplicates: usize,
+    deletes: Deletes,
+    context: &str,
+) {
+    let mut server = server.clone();
+    fetch(Arc::clone(fs), home, kind, deletes, &mut server, &mut 0)
+        .unwrap_or_else(|e| panic!("{context}: {e}"));
+    assert!(server.is_empty(), "{context}");
+    let here = found(&**fs, home, kind, sent, context);
+    assert!(sent.keys().all(|id| here.contains_key(id)), "{context}: lost");
+    let copies: usize = here.values().sum();
+    assert!(copies <= sent.len() + duplicates, "{context}: {copies} copies");
+}
+
+/// How many calls a session takes.
+fn calls(fs: &ModelFs, kind: Kind, deletes: Deletes, server: &Maildrop) -> usize {
+    let counter = FaultFs::new(fs.crashed(Crash::Kill).shared(), usize::MAX, What::Nothing);
+    fetch(counter.shared(), Path::new(HOME), kind, deletes, &mut server.clone(), &mut 0).unwrap();
+    counter.calls()
+}
+
+fn sweep(make: impl Fn() -> ModelFs, kind: Kind, deletes: Deletes) {
+    let sent = maildrop(70);
+    let forms = forms(kind, &sent);
+    let calls = calls(&make(), kind, deletes, &sent);
+    assert!(calls > 40, "{calls}");
+    for what in [What::StopBefore, What::StopAmid, What::StopAfter] {
+        for at in 0..calls {
+            let fs = make();
+            let mut server = sent.clone();
+            let stopped = FaultFs::new(fs.shared(), at, what);
+            // It may end well: not every call matters to it.
+            let ended = fetch(stopped.shared(), Path::new(HOME), kind, deletes, &mut server, &mut 0).is_ok();
+            assert!(!ended || at > calls / 2, "nobody noticed that call {at} failed");
+            for crash in CRASHES {
+                let context = format!("{kind:?} {deletes:?} {what:?} {at}/{calls} {crash:?}");
+                check_crash(&fs.crashed(crash), kind, &forms, &server, 1, deletes, &context);
+            }
+        }
+    }
+}
+
+#[test]
+fn pb_c19_maildir_stopped_at_every_call() {
+    sweep(|| world(Kind::Maildir), Kind::Maildir, Deletes::AtDele);
+    sweep(|| world(Kind::Maildir), Kind::Maildir, Deletes::AtQuit);
+}
+
+#[test]
+fn pb_c19_maildir_with_links_stopped_at_every_call() {
+    sweep(|| world(Kind::Maildir).without_renames_in_one_step(), Kind::Maildir, Deletes::AtDele);
+}
+
+#[test]
+fn pb_c19_maildir_without_links_stopped_at_every_call() {
+    sweep(
+        || world(Kind::Maildir).without_renames_in_one_step().without_links(),
+        Kind::Maildir,
+        Deletes::AtDele,
+    );
+}
+
+#[test]
+fn pb_c19_mbox_stopped_at_every_call() {
+    sweep(|| world(Kind::Mbox), Kind::Mbox, Deletes::AtDele);
+    sweep(|| world(Kind::NewMbox), Kind::NewMbox, Deletes::AtQuit);
+}
+
+/// The run that cleans up after a crash is stopped as well.
+fn sweep_twice(kind: Kind, deletes: Deletes, sent: Maildrop, crashes: &[Crash]) {
+    let forms = forms(kind, &sent);
+    let first_calls = calls(&world(kind), kind, deletes, &sent);
+    for at in 0..first_calls {
+        let fs = world(kind);
+        let mut server = sent.clone();
+        let stopped = FaultFs::new(fs.shared(), at, What::StopAmid);
+        fetch(stopped.shared(), Path::new(HOME), kind, deletes, &mut server, &mut 0).ok();
+        for &crash in crashes {
+            let fs = fs.crashed(crash);
+            for again in 0..calls(&fs, kind, deletes, &server) {
+                let fs = fs.crashed(Crash::Kill);
+                let mut server = server.clone();
+                let stopped = FaultFs::new(fs.shared(), again, What::StopAmid);
+                fetch(stopped.shared(), Path::new(HOME), kind, deletes, &mut server, &mut 0).ok();
+                for second in [Crash::Kill, Crash::Power] {
+                    let context = format!("{kind:?} {deletes:?} {at} {crash:?}, then {again} {second:?}");
+                    check_crash(&fs.crashed(second), kind, &forms, &server, 2, deletes, &context);
+                }
+            }
+        }
+    }
+}
+
+fn sweep_kind_twice(kind: Kind) {
+    let mut sent = maildrop(2);
+    // A journal lost as a whole costs as many duplicates as there are messages: more than two crashes may.
+    sweep_twice(kind, Deletes::AtQuit, sent.clone(), &[Crash::Kill]);
+    sent.pop_first();
+    sweep_twice(kind, Deletes::AtDele, sent, &[Crash::Kill, Crash::Power, Crash::PowerKeepsNames]);
+}
+
+#[test]
+fn pb_c19_maildir_stopped_twice() {
+    sweep_kind_twice(Kind::Maildir);
+}
+
+#[test]
+fn pb_c19_mbox_stopped_twice() {
+    sweep_kind_twice(Kind::NewMbox);
+}
+
+/// Whether an error, or one that it stems from, is the typed one for a full disk.
+fn is_full(error: &(dyn StdError + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(DeliveryError::Full(_)))
+        || matches!(error.downcast_ref(), Some(JournalError::Full(_)))
+        || error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::StorageFull)
+}
+
+/// One call fails, or says so; the program lives on, ends its session, and the next one finds everything in order.
+fn sweep_failures(kind: Kind) {
+    let sent = maildrop(70);
+    let forms = forms(kind, &sent);
+    let calls = calls(&world(kind), kind, Deletes::AtDele, &sent);
+    for what in [What::Fail(Errno::NOSPC), What::Fail(Errno::IO), What::Lie(Errno::IO), What::Interrupt] {
+        let mut noticed = 0;
+        for at in 0..calls {
+            let fs = world(kind);
+            let mut server = sent.clone();
+            let failing = FaultFs::new(fs.shared(), at, what);
+            let result = fetch(failing.shared(), Path::new(HOME), kind, Deletes::AtDele, &mut server, &mut 0);
+            let context = format!("{kind:?} {what:?} {at}/{calls}: {result:?}");
+            if let Err(error) = &result {
+                noticed += 1;
+                assert_eq!(is_full(&**error), what == What::Fail(Errno::NOSPC), "{context}");
+            }
+            for crash in [Crash::Kill, Crash::Power] {
+                check_crash(&fs.crashed(crash), kind, &forms, &server, 1, Deletes::AtDele, &context);
+            }
+        }
+        if what == What::Interrupt {
+            assert_eq!(noticed, 0, "a signal is no failure");
+        } else {
+            assert!(noticed > calls / 2, "{what:?}: {noticed} of {calls}");
+        }
+    }
+}
+
+#[test]
+fn r36_maildir_with_every_call_failing() {
+    sweep_failures(Kind::Maildir);
+}
+
+#[test]
+fn r36_mbox_with_every_call_failing() {
+    sweep_failures(Kind::Mbox);
+}
+
+/// A failed message must not spoil the next one in the same delivery.
+#[test]
+fn r36_the_next_message_is_whole_after_any_failure() {
+    let sent = maildrop(70);
+    let message = &sent[&vec![b'z'; 71]];
+    for kind in [Kind::Maildir, Kind::Mbox] {
+        for what in [What::Fail(Errno::NOSPC), What::FailThrice(Errno::IO), What::Lie(Errno::IO)] {
+            for at in 0.. {
+                let fs = world(kind);
+                let failing = FaultFs::new(fs.shared(), at, what);
+                let Ok(mut delivery) = open(&failing.shared(), Path::new(HOME), kind) else { continue };
+                let deliver = |delivery: &mut dyn Delivery| -> Result<Durability, Box<dyn StdError>> {
+                    let mut incoming = delivery.begin()?;
+                    for part in message.chunks(50_000) {
+                        incoming.write_all(part)?;
+                    }
+                    Ok(incoming.finish()?)
+                };
+                let first = deliver(&mut *delivery);
+                if failing.calls() <= at + 2 {
+                    break; // all calls of one message have been tried
+                }
+                let context = format!("{kind:?} {what:?} {at}: {first:?}");
+                assert_eq!(deliver(&mut *delivery).unwrap(), Durability::Durable, "{context}");
+                let copies: usize =
+                    found(&fs, Path::new(HOME), kind, &forms(kind, &sent), &context).values().sum();
+                // A message said to be lost may be there all the same only if a lie hid it.
+                assert_eq!(copies, 1 + usize::from(first.is_ok()), "{context}");
+            }
+        }
+    }
+}
+
+#[test]
+fn r1939_6_4_a_second_run_fetches_nothing_twice() {
+    for kind in [Kind::Maildir, Kind::Mbox] {
+        let fs = world(kind);
+        let sent: Maildrop = (0..100u32)
+            .map(|n| (format!("id{n}").into_bytes(), format!("Subject: {n}\r\n\r\n{n}\r\n").into_bytes()))
+            .collect();
+        let mut fetched = 0;
+        for deletes in [Deletes::Never, Deletes::Never, Deletes::AtQuit] {
+            let mut server = sent.clone();
+            fetch(fs.shared(), Path::new(HOME), kind, deletes, &mut server, &mut fetched).unwrap();
+            assert_eq!(fetched, 100);
+            assert_eq!(server.is_empty(), deletes == Deletes::AtQuit);
+        }
+        // The server confirmed, so an old id is now a new message.
+        let mut server = Maildrop::from([(b"id7".to_vec(), sent[&b"id8"[..]].clone())]);
+        fetch(fs.shared(), Path::new(HOME), kind, Deletes::AtQuit, &mut server, &mut fetched).unwrap();
+        assert_eq!(fetched, 101);
+        let copies = found(&fs, Path::new(HOME), kind, &forms(kind, &sent), "100 messages");
+        assert_eq!(copies.len(), 100);
+        assert!(copies.iter().all(|(id, &copies)| copies == 1 + usize::from(id == b"id8")));
+    }
+}
+
+#[test]
+fn r36_the_line_ends_of_a_maildir_are_a_choice() {
+    for (line_ends, want) in [(LineEnds::Keep, &b"a\r\n\rb\n\r"[..]), (LineEnds::Lf, b"a\n\rb\n\r")] {
+        let fs = world(Kind::Maildir);
+        let delivery = MaildirDelivery::open_on(fs.shared(), Path::new("/home/mail/inbox")).unwrap();
+        let mut delivery = delivery.with_line_ends(line_ends);
+        let mut incoming = delivery.begin().unwrap();
+        for octet in b"a\r\n\rb\n\r" {
+            assert_eq!(incoming.write(&[*octet]).unwrap(), 1);
+        }
+        assert_eq!(incoming.finish().unwrap(), Durability::Durable);
+        let contents = fs.contents("/home/mail/inbox/new");
+        assert_eq!(contents.len(), 1);
+        assert_eq!(contents[0].1, want);
+    }
+}
+
+#[test]
+fn r36_without_synced_names_nothing_is_called_durable() {
+    for kind in [Kind::Maildir, Kind::Mbox] {
+        let fs = world(kind).without_synced_dirs();
+        let mut delivery = open(&fs.shared(), Path::new(HOME), kind).unwrap();
+        let incoming = delivery.begin().unwrap();
+        assert_eq!(incoming.finish().unwrap(), Durability::Written, "{kind:?}");
+    }
+}
