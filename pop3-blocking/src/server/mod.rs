@@ -77,7 +77,8 @@ mod session;
 mod shared;
 mod socket;
 mod stop;
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 pub use error::ServeError;

@@ -25,7 +25,7 @@ fn quit(round: usize, address: SocketAddr, tls: Option<&ClientTls>) {
     peer.send(script);
     if round % 3 == 0 {
         // What the client sends later is not a reason for a reset either, as long as it is little.
-        peer.send("XYZZY\r\n".repeat(round % 50));
+        peer.send("XYZZY\r\n".repeat(round % 5000));
     }
     for _ in 0..replies {
         peer.line();

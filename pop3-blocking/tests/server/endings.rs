@@ -87,6 +87,24 @@ fn pb_s33_pb_s36_without_quit_nothing_goes_and_the_lock_is_free_at_the_end() {
 }
 
 #[test]
+fn r1939_3_16_r8446_6_1_a_time_out_says_close_notify_and_nothing_else() {
+    let store = mail();
+    let builder = Server::builder(users(), store.clone())
+        .limits(hasty())
+        .listen(local(), Policy::implicit_tls(tls().server.clone()));
+    let (_running, address) = serve(builder);
+    for client in [&tls().client, &tls().client_tls12] {
+        let mut peer = Peer::connect_tls(address, client);
+        assert_eq!(peer.line(), "+OK POP3 server ready");
+        peer.log_in("mrose");
+        assert_eq!(peer.ask("DELE 1"), "+OK message marked as deleted");
+        peer.send("QUIT\r");
+        assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
+        assert!(untouched(&store) && !store.is_locked("mrose"));
+    }
+}
+
+#[test]
 fn r1939_6_6_relogin_a_hundred_times() {
     let store = mail();
     let (_running, address) = serve(builder(store.clone()));

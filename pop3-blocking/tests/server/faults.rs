@@ -192,11 +192,19 @@ fn pb_s37_a_panic_ends_one_session_and_frees_its_lock() {
 
 #[test]
 fn pb_s37_a_panic_in_mid_message_leaves_the_reply_without_an_end() {
-    let (store, running, address) = faulty(Fault::Read(30, Kind::Panic));
-    cut(address, false, "DELE 1\r\nRETR 2\r\nQUIT\r\n");
-    assert!(!store.inner.is_locked("mrose"));
-    unharmed(&store, address);
-    eventually("the panic is counted", || running.statistics().panicked == 1);
+    let store = Arc::new(FaultyStore::new(mail(), Fault::None));
+    let builder = Server::builder(OddUsers::default(), Arc::clone(&store))
+        .limits(limits())
+        .listen(local(), Policy::cleartext().allow_cleartext_login())
+        .listen(local(), Policy::implicit_tls(tls().server.clone()));
+    let running = builder.bind().unwrap().serve().unwrap();
+    for (address, under_tls) in [(running.addresses()[0], false), (running.addresses()[1], true)] {
+        store.set(Fault::Read(30, Kind::Panic));
+        cut(address, under_tls, "DELE 1\r\nRETR 2\r\nQUIT\r\n");
+        assert!(!store.inner.is_locked("mrose"));
+        unharmed(&store, running.addresses()[0]);
+    }
+    eventually("the panics are counted", || running.statistics().panicked == 2);
 }
 
 #[test]

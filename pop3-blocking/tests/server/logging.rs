@@ -1,6 +1,7 @@
 //! What the log says, and what it never says.
 
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use pop3_blocking::pop3_proto::Base64;
@@ -145,4 +146,23 @@ fn faults_are_told_to_the_log_and_not_to_the_client() {
         assert!(error.contains("canary-fault") || matches!(fault, Fault::Size(_)), "{error}");
         assert_eq!(of_level(Level::Info).len(), 1, "{told:?}");
     }
+}
+
+#[test]
+fn accept_that_fails_is_tried_again_after_a_pause() {
+    collect();
+    // Bound, but not listening: the system refuses every accept.
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&local().into()).unwrap();
+    let builder =
+        Server::builder(crate::fixture::users(), mail()).listen_on(socket.into(), Policy::cleartext());
+    let began = Instant::now();
+    let (running, _) = serve(builder);
+    let failures =
+        || lines().iter().filter(|(_, line)| line.starts_with("accept failed, next try in ")).count();
+    crate::fixture::eventually("three failures", || failures() >= 3);
+    assert!(began.elapsed() >= Duration::from_millis(150), "{:?}", began.elapsed());
+    // The pause does not hold up the end.
+    drop(running);
+    assert!(began.elapsed() < Duration::from_secs(10));
 }

@@ -104,6 +104,11 @@ impl<S: Stream> Peer<S> {
         self.transport.write_all(octets.as_ref(), LONG, Deadline::NEVER).unwrap();
     }
 
+    /// Sends octets to a server that may have closed, and tells whether they left.
+    pub(crate) fn try_send(&mut self, octets: impl AsRef<[u8]>) -> bool {
+        self.transport.write_all(octets.as_ref(), LONG, Deadline::NEVER).is_ok()
+    }
+
     /// The next line, without its CRLF.
     pub(crate) fn line(&mut self) -> String {
         loop {

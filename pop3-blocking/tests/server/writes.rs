@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use pop3_blocking::Stream;
 use pop3_blocking::auth::Identity;
 use pop3_blocking::pop3_proto::WaitingFor;
 use pop3_blocking::server::{Outcome, Policy, Server};
 use pop3_blocking::store::{
-    CommitError, Committed, Maildrop, Message, Meta, OpenContext, OpenError, Plan, Store, StoreError,
+    CommitError, Committed, Maildrop, MemoryStore, Message, Meta, OpenContext, OpenError, Plan, Store,
+    StoreError,
 };
+use pop3_blocking::{Stream, Untimed};
 
 use crate::fixture::{limits, mail, tls, users};
 use crate::peer::{Ending, Peer};
@@ -109,6 +110,77 @@ fn pb_q61_a_batch_is_one_write_and_a_dialogue_one_for_each_reply() {
         assert_eq!(writes(), 8);
     });
     assert!(matches!(outcome, Outcome::Quit), "{outcome}");
+}
+
+#[test]
+fn pb_s41_a_long_list_leaves_in_large_writes() {
+    let store = MemoryStore::new();
+    for _ in 0..20_000 {
+        store.add("mrose", "a\r\n");
+    }
+    let (outcome, counts) = session(&server(store), &open(), |mut peer, _| {
+        assert_eq!(peer.line(), "+OK POP3 server ready");
+        peer.log_in("mrose");
+        peer.send("UIDL\r\nQUIT\r\n");
+        assert!(peer.rest().0.ends_with(".\r\n+OK bye\r\n"));
+    });
+    assert!(matches!(outcome, Outcome::Quit), "{outcome}");
+    assert!(counts.largest.load(Ordering::SeqCst) <= 64 * 1024);
+    // Almost half a million octets.
+    assert!(counts.writes.load(Ordering::SeqCst) < 20, "{} writes", counts.writes.load(Ordering::SeqCst));
+}
+
+/// A client whose commands have all arrived, and that breaks when it is written to for the last time.
+struct Gone {
+    commands: &'static [u8],
+    writes_left: usize,
+}
+
+impl Read for Gone {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        self.commands.read(room)
+    }
+}
+
+impl Write for Gone {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        if self.writes_left == 0 {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.writes_left -= 1;
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn pb_q63_a_reply_that_cannot_be_written_does_not_undo_a_quit() {
+    let commands = b"USER mrose\r\nPASS secret\r\nDELE 1\r\nQUIT\r\n";
+    // The greeting; the reply to USER, before the password is checked; the replies to PASS and DELE, before the commit;
+    // the reply to QUIT.
+    for (writes, left) in [(0, 3), (1, 3), (2, 2), (3, 2), (4, 2)] {
+        let store = mail();
+        let gone = Untimed::new(Gone { commands, writes_left: writes });
+        let outcome = server(store.clone()).serve_connection(gone, &open());
+        assert_eq!(store.messages("mrose").len(), left, "{writes} writes: {outcome}");
+        assert_eq!(matches!(outcome, Outcome::Quit), left == 2, "{outcome}");
+        assert!(!store.is_locked("mrose"));
+    }
+}
+
+#[test]
+fn rp_close_1_what_stands_behind_quit_is_read_before_the_end() {
+    let (near, mut far) = UnixStream::pair().unwrap();
+    far.write_all(format!("QUIT\r\n{}", "x".repeat(30_000)).as_bytes()).unwrap();
+    Stream::shutdown_write(&mut far).unwrap();
+    let outcome = server(mail()).serve_connection(near, &open());
+    assert!(matches!(outcome, Outcome::Quit), "{outcome}");
+    // Closing a socket with unread input resets it, and this kind of socket tells.
+    let expected = "+OK POP3 server ready\r\n+OK bye\r\n";
+    assert_eq!(Peer::over(far).rest(), (expected.into(), Ending::Orderly));
 }
 
 #[test]
