@@ -22,7 +22,9 @@ fn states() -> String {
         let alone = if verb == Verb::Mechanisms { " alone" } else { "" };
         table.push_str(&format!("\n//! | `{verb}`{alone} |"));
         for state in &columns {
-            table.push_str(&success(*state, verb).map_or_else(|| " |".to_owned(), |next| format!(" {next:?} |")));
+            table.push_str(
+                &success(*state, verb).map_or_else(|| " |".to_owned(), |next| format!(" {next:?} |")),
+            );
         }
     }
     table.push('\n');
