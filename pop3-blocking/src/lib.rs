@@ -32,3 +32,8 @@ mod transport;
 pub use pop3_proto;
 pub use rustls;
 pub use transport::{Deadline, Input, Stream, Transport, TransportError, Untimed};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

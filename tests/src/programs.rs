@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 /// The path of a program of the workspace, `pop3` or `pop3d`.
 ///
-/// It lies beside the folder of the running test. A test run of the whole workspace has built it; a run of this package
-/// alone may have not, or not since its sources changed: then it is built now.
+/// It lies beside the folder of the running test. A test run need not have built it, or not since its sources changed:
+/// then it is built now, once.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -42,7 +42,8 @@ fn is_current(program: &Path) -> bool {
 
 fn build(folder: &Path) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--locked", "-p", "pop3-blocking", "--features", "cli", "--bins"]);
+    // All of the workspace, so that features are what the tests were built with and only the programs are left to do.
+    cargo.args(["build", "--locked", "--workspace", "--bins"]);
     if folder.ends_with("release") {
         cargo.arg("--release");
     }

@@ -2,6 +2,8 @@
 //! mode, keeping and deleting. Messages are compared octet by octet with what RFC 1939 section 3 makes of the stored
 //! ones; a client is excused only from what it is known to do to a message.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -175,8 +177,7 @@ fn a_maildrop_of_10_000_messages_to_mpop_and_curl() {
             assert_eq!(*line, format!("{} {}", i + 1, message.sent_with_separator().len()));
         }
         let unique_ids = ask_curl(&curl, &dir, &server, &authority, &["-X", "UIDL"]);
-        let mut ids: Vec<&str> =
-            unique_ids.lines().map(|line| line.split_once(' ').expect("two fields").1).collect();
+        let mut ids: Vec<&str> = unique_ids.lines().map(|line| line.split_once(' ').unwrap().1).collect();
         assert_eq!(ids.len(), corpus.len());
         ids.sort_unstable();
         ids.dedup();
@@ -213,7 +214,7 @@ fn s_client(openssl: &Path, port: u16, authority: &Path, options: &[&str]) -> Fi
 }
 
 #[test]
-fn r8314_4_1_openssl_sees_versions_alpn_and_no_certificate_request() {
+fn r8314_4_1_r8314_4_2_r7301_3_2_as_openssl_sees_them() {
     let Some(openssl) = require("openssl") else { return };
     let certs = Certs::new();
     let authority = certs.authority_file();
@@ -233,8 +234,8 @@ fn r8314_4_1_openssl_sees_versions_alpn_and_no_certificate_request() {
                 assert_eq!(seen.contains("CertificateRequest"), asks, "{name} {mode}: {seen}");
                 // close_notify from the server, behind its reply to QUIT.
                 assert!(seen.contains("+OK"), "{name} {mode}: {seen}");
-                let received = seen.lines().filter(|line| line.starts_with("<<<"));
-                let last = received.last().unwrap_or_default();
+                let mut received = seen.lines().filter(|line| line.starts_with("<<<"));
+                let last = received.next_back().unwrap_or_default();
                 assert!(last.contains("Alert") && last.contains("close_notify"), "{name} {mode}: {seen}");
             }
             assert!(implicit.output().contains("ALPN protocol: pop3"), "{name}: {}", implicit.output());
@@ -254,7 +255,7 @@ fn identity(dir: &TempDir, certs: &Certs, address: &str) -> (PathBuf, PathBuf) {
 }
 
 #[test]
-fn r4422_a_external_curl_and_mpop_log_in_by_certificate() {
+fn r4422_a_2_external_curl_and_mpop_log_in_by_certificate() {
     let certs = Certs::new();
     let authority = certs.authority_file();
     let user = "alice@example.test";

@@ -27,6 +27,28 @@ const NAMES: usize = 8;
 ///
 /// Any number of processes may deliver into one Maildir at once; no lock is taken. A finished message is
 /// [`Durability::Durable`], unless the file system does not know how to sync a directory.
+///
+/// ```
+/// use pop3_blocking::delivery::{Delivery, Durability, Journal, MaildirDelivery};
+/// use std::io::Write;
+///
+/// # let dir = std::env::temp_dir().join(format!("pop3-doc-{}", std::process::id()));
+/// let account = "pops://alice@mail.example.org:995";
+/// let mut journal = Journal::open(dir.join(Journal::file_name(account)), account)?;
+/// let mut maildir = MaildirDelivery::open(dir.join("inbox"))?;
+///
+/// let id = b"QhdPYR:00WBw1Ph7x7"; // from UIDL, where it stood once
+/// if !journal.contains(id) {
+///     let mut incoming = maildir.begin()?;
+///     incoming.write_all(b"Subject: hello\r\n\r\n")?; // from RETR, to its end
+///     if incoming.finish()? == Durability::Durable {
+///         journal.record(id)?;
+///     }
+/// }
+/// assert!(journal.contains(id)); // so DELE may follow
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MaildirDelivery {
     fs: Arc<dyn Fs>,
@@ -313,7 +335,7 @@ mod tests {
         fs.place("/mail/new/old", Some(b"x"));
         fs.advance(Duration::from_secs(2));
         fs.place("/mail/tmp/young", Some(b"x"));
-        fs.advance(STALE - Duration::from_secs(1));
+        fs.advance(Duration::from_secs(36 * 3600 - 1));
         drop(open(&fs, fs.shared()));
         assert_eq!(fs.contents("/mail/tmp"), [("/mail/tmp/young".into(), b"x".to_vec())]);
         assert!(fs.is_dir(Path::new("/mail/tmp/dir")).unwrap());

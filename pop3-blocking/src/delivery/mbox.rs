@@ -103,46 +103,41 @@ impl MboxDelivery {
     /// Undoes what an interrupted append left in the mbox.
     fn settle(&mut self) -> Result<(), DeliveryError> {
         if let Some(place) = Place::read(self.pending.file()).map_err(self.pending_fault("read"))? {
-            if let Some(mbox) = self.lock(false)? {
-                let pending = self.pending.file();
-                if place.is_torn(pending, &*mbox).map_err(self.fault("read"))? {
-                    mbox.set_len(place.at).map_err(self.fault("cut"))?;
-                } else if mbox.octets().map_err(self.fault("read"))? > place.at {
-                    log::warn!(
-                        "an interrupted delivery may have left a part of a message in {:?}",
-                        self.path
-                    );
-                }
-                // Also if somebody cut it before us: until it is safe, the pending file must say so.
-                mbox.sync().map_err(self.fault("sync"))?;
-            }
+            self.undo(place)?;
         }
         clear(&mut self.pending).map_err(self.pending_fault("empty"))?;
         self.settled = true;
         Ok(())
     }
 
-    /// Opens and locks the mbox; `None` if there is none and it is not to be created.
-    fn lock(&mut self, create: bool) -> Result<Option<Box<dyn File>>, DeliveryError> {
+    fn undo(&mut self, place: Place) -> Result<(), DeliveryError> {
+        match self.fs.open(&self.path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            result => drop(result.map_err(self.fault("open"))?),
+        }
+        let mbox = self.lock()?;
+        if place.is_torn(self.pending.file(), &*mbox).map_err(self.fault("read"))? {
+            mbox.set_len(place.at).map_err(self.fault("cut"))?;
+        } else if mbox.octets().map_err(self.fault("read"))? > place.at {
+            log::warn!("an interrupted delivery may have left a part of a message in {:?}", self.path);
+        }
+        // Also if somebody cut it before us: until it is safe, the pending file must say so.
+        Ok(mbox.sync().map_err(self.fault("sync"))?)
+    }
+
+    /// Opens the mbox, creating it if need be, and locks it.
+    fn lock(&mut self) -> Result<Box<dyn File>, DeliveryError> {
         let mut waited = Duration::ZERO;
         loop {
-            let mbox = if create {
-                let (mbox, created) = open_or_create(&*self.fs, &self.path).map_err(self.fault("open"))?;
-                if created {
-                    self.names_durable &= sync_names(&*self.fs, parent(&self.path))?;
-                }
-                mbox
-            } else {
-                match self.fs.open(&self.path) {
-                    Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-                    result => result.map_err(self.fault("open"))?,
-                }
-            };
+            let (mbox, created) = open_or_create(&*self.fs, &self.path).map_err(self.fault("open"))?;
+            if created {
+                self.names_durable &= sync_names(&*self.fs, parent(&self.path))?;
+            }
             // A mail program may have removed or replaced the file before we had the lock.
             if mbox.lock_mailbox().map_err(self.fault("lock"))?
                 && mbox.is_at(&self.path).map_err(self.fault("lock"))?
             {
-                return Ok(Some(mbox));
+                return Ok(mbox);
             }
             if waited >= self.lock_wait {
                 return Err(DeliveryError::Busy { path: self.path.clone() });
@@ -155,7 +150,7 @@ impl MboxDelivery {
     /// Moves the finished message from the pending file into the mbox.
     fn append(&mut self) -> Result<(), DeliveryError> {
         let octets = self.pending.file().octets().map_err(self.pending_fault("read"))?;
-        let Some(mut mbox) = self.lock(true)? else { return Err(DeliveryError::Torn) };
+        let mut mbox = self.lock()?;
         let at = mbox.octets().map_err(self.fault("read"))?;
         let gap = gap(&*mbox, at).map_err(self.fault("read"))?;
         let place = Place { at, gap, octets };
@@ -324,6 +319,28 @@ mod tests {
             assert_eq!(fs.content("/mbox.pop3-pending").unwrap(), b"");
         }
         assert_eq!(fs.content("/mbox").unwrap(), b"others");
+    }
+
+    #[test]
+    fn r36_a_message_with_a_gap_is_never_finished() {
+        let fs = ModelFs::new();
+        let opening = FaultFs::new(fs.shared(), usize::MAX, What::Nothing);
+        drop(MboxDelivery::open_on(opening.shared(), Path::new("/mbox")).unwrap());
+        let mut torn = 0;
+        for at in opening.calls()..opening.calls() + 4 {
+            let fs = ModelFs::new();
+            let failing = FaultFs::new(fs.shared(), at, What::Fail(Errno::NOSPC));
+            let mut mbox = MboxDelivery::open_on(failing.shared(), Path::new("/mbox")).unwrap();
+            let Ok(mut incoming) = mbox.begin() else { continue };
+            if let Err(error) = incoming.write_all(&[b'a'; 100_000]) {
+                assert!(matches!(DeliveryError::from(error), DeliveryError::Full(_)));
+                assert!(incoming.write_all(b"there is room again").is_err());
+                assert!(matches!(incoming.finish(), Err(DeliveryError::Torn)));
+                assert_eq!(fs.content("/mbox"), None);
+                torn += 1;
+            }
+        }
+        assert!(torn > 0);
     }
 
     #[test]

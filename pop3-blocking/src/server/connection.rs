@@ -76,17 +76,15 @@ pub(super) fn serve<T: Stream>(
         not_removed: false,
         writing: false,
     };
-    let outcome = catch_unwind(AssertUnwindSafe(|| connection.run()));
-    let ended = catch_unwind(AssertUnwindSafe(|| match outcome {
-        Ok(outcome) => connection.end(outcome),
-        Err(_) => connection.end_after_panic(),
-    }));
-    let outcome = ended.unwrap_or(Outcome::Panicked);
-    if matches!(outcome, Outcome::Panicked) {
+    let outcome = catch_unwind(AssertUnwindSafe(|| connection.run())).unwrap_or(Outcome::Panicked);
+    let panicked = matches!(outcome, Outcome::Panicked);
+    if panicked {
         count(&shared.counters.panicked);
     }
-    connection.record.write(&outcome, &connection.session.counts());
-    outcome
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        if panicked { connection.end_after_panic() } else { connection.end(outcome) }
+    }));
+    ended.unwrap_or(Outcome::Panicked)
 }
 
 impl<T: Stream> Connection<'_, T> {
@@ -163,6 +161,8 @@ impl<T: Stream> Connection<'_, T> {
         let farewell = outcome.farewell();
         self.free_maildrop();
         let replies = if farewell == Farewell::Replies { self.flush() } else { Ok(()) };
+        let outcome = self.name(outcome);
+        self.record.write(&outcome, &self.session.counts());
         if let Some(transport) = self.transport.take() {
             match farewell {
                 // The maildrop is free and the outcome stands: a client that does not take the end changes nothing.
@@ -173,7 +173,7 @@ impl<T: Stream> Connection<'_, T> {
                 Farewell::Replies | Farewell::Cut => drop(transport),
             }
         }
-        self.name(outcome)
+        outcome
     }
 
     fn end_after_panic(&mut self) -> Outcome {
@@ -182,10 +182,8 @@ impl<T: Stream> Connection<'_, T> {
         let inside_message = self.session.body(&[], &mut []).is_ok();
         if inside_message || self.writing {
             drop(self.transport.take());
-            return Outcome::Panicked;
-        }
-        // One of the two is owed, or none is (PB-S37).
-        if self.reply(|session, output| session.refuse(Refusal::Temporary, output)).is_err() {
+        } else if self.reply(|session, output| session.refuse(Refusal::Temporary, output)).is_err() {
+            // One of the two is owed, or none is (PB-S37).
             drop(self.reply(|session, output| session.committed(false, output)));
         }
         self.end(Outcome::Panicked)

@@ -179,7 +179,7 @@ impl<T: Stream> Connection<'_, T> {
     /// The credentials are right: lock and list the maildrop, and only then say so (R1939-4.3).
     fn open(&mut self, who: &Identity, mechanism: &'static str) -> Result<(), Outcome> {
         if self.ticket.is_some_and(|ticket| ticket.log_in().is_err()) {
-            self.record.fault("opening a session", &"too many connections from this address");
+            self.record.turned_away("too many connections from this address");
             return self.reply(|session, output| session.refuse(Refusal::Temporary, output));
         }
         match self.open_maildrop(who) {

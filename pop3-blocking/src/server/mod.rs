@@ -78,6 +78,7 @@ mod shared;
 mod socket;
 mod stop;
 #[cfg(test)]
+#[cfg(unix)]
 mod tests;
 
 pub use error::ServeError;

@@ -57,6 +57,11 @@ impl Record {
         log::warn!(target: TARGET, "login failed: {opening} mechanism={mechanism} failures={failures}");
     }
 
+    /// The line for a login with the right credentials that a limit of this server stands against.
+    pub(super) fn turned_away(&self, why: &str) {
+        log::warn!(target: TARGET, "session refused: {} reason=\"{why}\"", Opening(self));
+    }
+
     /// A fault of the authenticator or the store. Its text is for the administrator alone.
     pub(super) fn fault(&self, doing: &str, fault: &dyn fmt::Display) {
         log::error!(target: TARGET, "{doing} failed: {} fault={}", Opening(self), Quoted(&fault.to_string()));

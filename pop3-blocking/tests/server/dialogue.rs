@@ -208,6 +208,25 @@ fn listeners_have_policies_of_their_own() {
 }
 
 #[test]
+fn ipv6_is_listened_on_beside_ipv4() {
+    let open = || Policy::cleartext().allow_cleartext_login();
+    let builder = Server::builder(users(), mail()).limits(limits());
+    let server = match builder.listen((std::net::Ipv6Addr::UNSPECIFIED, 0).into(), open()).bind() {
+        Ok(server) => server,
+        Err(error) => return println!("skipped, this host has no IPv6: {error}"),
+    };
+    let port = server.addresses()[0].port();
+    // The same port of the other family is still free.
+    let other = Server::builder(users(), mail()).limits(limits());
+    let other = other.listen(([0, 0, 0, 0], port).into(), open()).bind().unwrap();
+    let (_six, _four) = (server.serve().unwrap(), other.serve().unwrap());
+    for address in [(std::net::Ipv6Addr::LOCALHOST, port).into(), ([127, 0, 0, 1], port).into()] {
+        let mut peer = Peer::logged_in(address, "mrose");
+        assert_eq!(peer.ask("QUIT"), "+OK bye");
+    }
+}
+
+#[test]
 fn r1939_3_15_what_cannot_be_served_is_refused() {
     let mut short = limits();
     short.protocol.idle = std::time::Duration::from_secs(599);
@@ -221,7 +240,11 @@ fn r1939_3_15_what_cannot_be_served_is_refused() {
             if *named == address && source.kind() == std::io::ErrorKind::AddrInUse),
         "{taken}"
     );
-    drop(running);
+    // The system remembers connections that the server has closed for a while.
+    let mut peer = Peer::greeted(address);
+    assert_eq!(peer.ask("QUIT"), "+OK bye");
+    assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
+    drop((peer, running));
     // The port is free at once.
     drop(Server::builder(users(), mail()).listen(address, Policy::cleartext()).bind().unwrap());
 

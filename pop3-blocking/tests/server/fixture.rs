@@ -54,12 +54,11 @@ pub(crate) fn tls() -> &'static Tls {
         let (chain, key) = issue(&[HOST], ExtendedKeyUsagePurpose::ServerAuth);
         let server = || ServerTls::builder().certificate_pem(&chain, &key);
         let client = || ClientTls::builder().ca_pem(&ca);
-        let mut old =
-            rustls::ClientConfig::builder_with_provider(pop3_blocking::tls::provider().unwrap().clone())
-                .with_protocol_versions(&[&rustls::version::TLS12])
-                .unwrap()
-                .with_root_certificates(roots(&ca))
-                .with_no_client_auth();
+        let mut old = rustls::ClientConfig::builder_with_provider(pop3_blocking::tls::provider().unwrap())
+            .with_protocol_versions(&[&rustls::version::TLS12])
+            .unwrap()
+            .with_root_certificates(roots(&ca))
+            .with_no_client_auth();
         old.alpn_protocols = vec![b"pop3".to_vec()];
         let (client_chain, client_key) = issue(&[], ExtendedKeyUsagePurpose::ClientAuth);
         Tls {

@@ -1,5 +1,6 @@
 //! The server over real sockets: whole sessions, every way to end one, faults of the store, limits, shutdown.
 #![cfg(all(unix, feature = "aws-lc-rs"))]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod closing;
 mod dialogue;

@@ -25,6 +25,8 @@ pub(crate) enum Ending {
     Orderly,
     /// By FIN under TLS.
     Truncated,
+    /// By a TLS alert.
+    Alert,
     /// By a reset.
     Reset,
 }
@@ -102,6 +104,11 @@ impl<S: Stream> Peer<S> {
         self.transport.write_all(octets.as_ref(), LONG, Deadline::NEVER).unwrap();
     }
 
+    /// Sends octets to a server that may have closed, and tells whether they left.
+    pub(crate) fn try_send(&mut self, octets: impl AsRef<[u8]>) -> bool {
+        self.transport.write_all(octets.as_ref(), LONG, Deadline::NEVER).is_ok()
+    }
+
     /// The next line, without its CRLF.
     pub(crate) fn line(&mut self) -> String {
         loop {
@@ -164,6 +171,7 @@ impl<S: Stream> Peer<S> {
             Ok(Input::Octets(octets)) => self.unread.extend(&room[..octets]),
             Ok(Input::Closed) => return Err(Ending::Orderly),
             Err(TransportError::Truncated) => return Err(Ending::Truncated),
+            Err(TransportError::Tls(_)) => return Err(Ending::Alert),
             Err(TransportError::Io(_)) => return Err(Ending::Reset),
             Err(error) => panic!("{error}"),
         }
