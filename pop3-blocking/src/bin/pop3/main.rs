@@ -1,2 +1,93 @@
-//! wip
-fn main() {}
+//! `pop3`: fetches mail from a POP3 server into a Maildir, an mbox or a pipe, and looks at maildrops.
+//!
+//! | file | noun |
+//! |---|---|
+//! | `args.rs`, `help.rs` | what stands on the command line, and what `--help` says |
+//! | `account.rs`, `password.rs`, `connect.rs` | whose maildrop, how to prove it, the way there |
+//! | `fetch.rs`, `attempt.rs` | `fetch`: a run, one connection of it |
+//! | `plan.rs`, `record.rs`, `target.rs` | what to do with each message, what became of it, where it goes |
+//! | `list.rs`, `capa.rs`, `stat.rs`, `top.rs` | the other commands |
+//! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
+//! | `exit.rs`, `interrupt.rs` | how a run ends |
+//!
+//! Promises: no password on the command line, in the environment or in a log; the server's words are escaped before a
+//! terminal sees them; a message is marked as deleted only after it is durably kept and its unique-id is in the journal.
+//!
+//! # Source
+//!
+//! RFC 1939, RFC 2384, RFC 2449, RFC 3206; rows R1939-6.4, R1939-6.5, R1939-7.4, PB-C16 to PB-C21, PB-C43.
+
+mod account;
+mod args;
+mod attempt;
+mod capa;
+mod connect;
+mod escape;
+mod exit;
+mod fetch;
+mod help;
+mod interrupt;
+mod json;
+mod list;
+mod password;
+mod plan;
+mod progress;
+mod record;
+mod report;
+mod stat;
+mod target;
+mod top;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::Failure;
+
+fn main() -> ExitCode {
+    start_log();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    let json = cli.command.common().json;
+    let done = match &cli.command {
+        Command::Fetch(args) => fetch::run(args),
+        Command::List(args) => list::run(args),
+        Command::Capa(args) => capa::run(args),
+        Command::Stat(args) => stat::run(args),
+        Command::Top(args) => top::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report::failure(&failure, json);
+            failure.exit_code()
+        }
+    }
+}
+
+/// `--help` and `--version` are no mistakes; everything else is.
+fn misused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return if error.print().is_ok() { ExitCode::SUCCESS } else { exit::output_code() };
+    }
+    // The arguments were not understood, so that this is looked up by hand.
+    if std::env::args_os().any(|arg| arg == "--json") {
+        let text = error.to_string();
+        let failure = Failure::usage(text.trim_end().strip_prefix("error: ").unwrap_or(&text));
+        report::failure(&failure, true);
+    } else if error.print().is_err() {
+        return exit::output_code();
+    }
+    exit::usage_code()
+}
+
+/// Logs to standard error if `POP3_LOG`, or else `RUST_LOG`, says so; not otherwise.
+fn start_log() {
+    let filters = ["POP3_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
+    if let Some(filters) = filters {
+        env_logger::Builder::new().parse_filters(&filters).init();
+    }
+}

@@ -1,0 +1,412 @@
+//! One connection of a fetch: look, fetch, mark, quit.
+//!
+//! All `RETR` come before the first `DELE`, since some servers give messages new numbers at a `DELE`; for the same
+//! reason messages are marked from the highest number down, which such servers survive. Messages are asked for in
+//! batches, so that a run that must stop has not much left to receive.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use pop3_blocking::client::{CapabilityList, Error, Message, Outcome, Refused, Session};
+use pop3_blocking::delivery::{Delivery, DeliveryError, Durability};
+use pop3_blocking::pop3_proto::MessageNumber;
+use pop3_blocking::{TransportError, pop3_proto};
+
+use crate::connect::in_session;
+use crate::exit::{Failure, Kind};
+use crate::fetch::Run;
+use crate::plan::{Action, Plan, Rules};
+use crate::progress::Progress;
+use crate::record::{Ending, Fate, Record};
+
+/// Octets of messages to ask for before anything else can be done.
+const BATCH_OCTETS: u64 = 8 << 20;
+
+/// One connection of a run.
+pub(crate) struct Attempt<'r> {
+    run: &'r mut Run,
+    records: Vec<Record>,
+    /// How many records have been told of.
+    told: usize,
+    ending: Ending,
+    /// What went wrong first.
+    problem: Option<Failure>,
+}
+
+/// What is left of an attempt when another is made.
+pub(crate) struct Abandoned {
+    records: Vec<Record>,
+    told: usize,
+}
+
+impl Abandoned {
+    /// The other attempt came to nothing: tells what this one did, and why it ended.
+    pub(crate) fn end(self, run: &mut Run, failure: Failure) -> Result<(), Failure> {
+        let Self { records, told } = self;
+        Attempt { records, told, problem: Some(failure), ..Attempt::new(run) }.end()
+    }
+}
+
+/// Why an attempt came to nothing.
+pub(crate) enum Broken {
+    /// There was nothing to tell yet.
+    Before(Failure),
+    /// The connection was lost behind commands that were sent ahead.
+    Burst(Failure),
+}
+
+/// Why no more messages are asked for.
+enum Halt {
+    /// The connection is over; the reply to a command has not begun.
+    Between(Error),
+    /// The connection is over, within a message.
+    Within(Error),
+    /// The connection goes on: what is here can be marked, and `QUIT` be said.
+    Stop(Failure),
+}
+
+impl From<Error> for Halt {
+    fn from(error: Error) -> Self {
+        Self::Between(error)
+    }
+}
+
+impl<'r> Attempt<'r> {
+    pub(crate) const fn new(run: &'r mut Run) -> Self {
+        Self { run, records: Vec::new(), told: 0, ending: Ending::Kept, problem: None }
+    }
+
+    /// Does it all, up to the answer to `QUIT`. Then call [`end`](Self::end).
+    pub(crate) fn go(&mut self) -> Result<(), Broken> {
+        let (mut session, announced) = self.run.dialer.login().map_err(Broken::Before)?;
+        let plan = match self.look(&mut session, &announced) {
+            Ok(plan) => plan,
+            Err(failure) => {
+                log::debug!("QUIT: {:?}", session.quit());
+                return Err(Broken::Before(failure));
+            }
+        };
+        self.records = plan.messages.into_iter().map(Record::new).collect();
+        self.remember_earlier();
+        let done = self.retrieve(&mut session).and_then(|()| self.tell());
+        self.run.report.end_progress();
+        let done = match done {
+            Err(Halt::Stop(failure)) => {
+                self.problem(failure);
+                Ok(())
+            }
+            done => done,
+        };
+        let done = done.and_then(|()| self.mark(&mut session));
+        let pipelining = self.run.dialer.options.pipelining && announced.summary().pipelining;
+        match done {
+            Ok(()) => self.quit(session),
+            Err(Halt::Between(error)) if pipelining && may_be_the_burst(&error) => {
+                return Err(Broken::Burst(in_session(error)));
+            }
+            Err(Halt::Between(error) | Halt::Within(error)) => self.problem(in_session(error)),
+            Err(Halt::Stop(failure)) => self.problem(failure),
+        }
+        Ok(())
+    }
+
+    /// Tells what there is to tell.
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
+        self.tell_all()?;
+        self.run.conclude(&self.records, self.ending)?;
+        self.problem.map_or(Ok(()), Err)
+    }
+
+    /// Makes way for another attempt, which will know what this one has delivered.
+    pub(crate) fn abandon(mut self) -> Abandoned {
+        for record in &mut self.records {
+            record.marked = false;
+            if let (Fate::Delivered { octets, safe: true }, Some(id), Action::Fetch { note: true }) =
+                (record.fate, &record.planned.unique_id, record.planned.action)
+            {
+                self.run.earlier.insert(id.clone(), octets);
+            }
+        }
+        Abandoned { records: self.records, told: self.told }
+    }
+
+    /// Takes the server's lists, and brings the journal up to date with them.
+    fn look(&mut self, session: &mut Session, announced: &CapabilityList) -> Result<Plan, Failure> {
+        let mut ids = Vec::new();
+        let listed = session.for_each_unique_id(|listing| {
+            ids.push((listing.number, Box::from(listing.unique_id.as_bytes())));
+        });
+        let ids = match listed {
+            Ok(()) => Some(ids),
+            // A server that has them and cannot tell them now must not make us fetch everything again.
+            Err(Error::Refused(refused)) if !announced.summary().uidl && !refused.is_temporary() => None,
+            Err(error) => return Err(in_session(error)),
+        };
+        let listings = session.list().map_err(in_session)?;
+        let rules = Rules { delete: self.run.delete, max_octets: self.run.dialer.options.limits.message };
+        let journal = self.run.journal.as_ref();
+        let is_known = journal.map(|journal| |id: &[u8]| journal.contains(id));
+        let is_known = is_known.as_ref().map(|is_known| is_known as &dyn Fn(&[u8]) -> bool);
+        let plan = Plan::new(&listings, ids.as_deref(), is_known, rules);
+        if let (Some(journal), Some(ids)) = (&mut self.run.journal, &ids) {
+            let ids = ids.iter().map(|(_, id)| id);
+            let kept = journal.retain_seen(SystemTime::now(), ids).and_then(|retained| {
+                log::debug!("journal: {retained:?}");
+                journal.forget(&plan.ambiguous)
+            });
+            kept.map_err(|error| Failure::by_journal(&error))?;
+        }
+        self.warn(&plan, ids.is_some());
+        Ok(plan)
+    }
+
+    fn warn(&self, plan: &Plan, has_ids: bool) {
+        let report = &self.run.report;
+        if !has_ids && self.run.journal.is_some() && !self.run.delete {
+            report.warn("the server has no unique-ids: everything is fetched, each time");
+        }
+        if !plan.ambiguous.is_empty() && self.run.journal.is_some() {
+            let ids = plan.ambiguous.len();
+            report.warn(&format!("{ids} unique-ids stand for several messages: those are always fetched"));
+        }
+        let limit = self.run.dialer.options.limits.message;
+        for message in &plan.messages {
+            let number = message.number;
+            match message.action {
+                Action::TooLarge => {
+                    let octets = message.octets;
+                    report.warn(&format!(
+                        "message {number} skipped: {octets} octets, over the limit of {limit}"
+                    ));
+                }
+                Action::NotInBothLists => {
+                    report.warn(&format!("message {number} left alone: only one of LIST and UIDL names it"));
+                }
+                Action::Fetch { .. } | Action::Known { .. } => {}
+            }
+        }
+    }
+
+    /// What an earlier attempt of this run has delivered is no old news.
+    fn remember_earlier(&mut self) {
+        for record in &mut self.records {
+            let Some(id) = &record.planned.unique_id else { continue };
+            let noted = matches!(record.planned.action, Action::Known { .. } | Action::Fetch { note: true });
+            if let (true, Some(&octets)) = (noted, self.run.earlier.get(id)) {
+                record.fate = Fate::Delivered { octets, safe: true };
+                record.told = !self.run.delete;
+            }
+        }
+    }
+
+    fn retrieve(&mut self, session: &mut Session) -> Result<(), Halt> {
+        let open: Vec<usize> =
+            (0..self.records.len()).filter(|&at| self.fate(at) == Some(Fate::Open)).collect();
+        let octets = open.iter().filter_map(|&at| self.records.get(at)).map(|record| record.planned.octets);
+        self.run.report.start_progress(open.len(), octets.fold(0, u64::saturating_add));
+        let mut place = 0usize;
+        let mut rest = open.as_slice();
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at(self.batch(rest));
+            let numbers: Vec<MessageNumber> =
+                batch.iter().filter_map(|&at| self.records.get(at)).map(Record::number).collect();
+            let mut places = batch.iter();
+            session.retrieve_each(numbers, |_, message| {
+                let Some(&at) = places.next() else { return Ok(()) };
+                place = place.saturating_add(1);
+                self.run.interrupt.check().map_err(Halt::Stop)?;
+                if let Some(progress) = self.run.report.progress() {
+                    progress.message(place);
+                }
+                self.take(at, message)?;
+                self.tell()
+            })?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// How many of the messages to ask for at once: at least one.
+    fn batch(&self, places: &[usize]) -> usize {
+        let mut octets = 0u64;
+        let fits = places.iter().take_while(|&&at| {
+            octets = octets.saturating_add(self.records.get(at).map_or(0, |record| record.planned.octets));
+            octets <= BATCH_OCTETS
+        });
+        fits.count().max(1)
+    }
+
+    /// Delivers one message, and notes it.
+    fn take(
+        &mut self,
+        at: usize,
+        message: Result<&mut Message<'_, std::net::TcpStream>, Refused>,
+    ) -> Result<(), Halt> {
+        let Some(record) = self.records.get_mut(at) else { return Ok(()) };
+        let run = &mut *self.run;
+        let message = match message {
+            Ok(message) => message,
+            Err(refused) => {
+                record.fate = Fate::Failed("refused");
+                run.report.warn(&format!("message {} failed: {refused}", record.number()));
+                self.problem(Failure::by_refusal(Kind::Refused, refused));
+                return Ok(());
+            }
+        };
+        let delivered = deliver(&mut *run.delivery, message, run.report.progress());
+        let (durability, octets) = delivered.inspect_err(|_| record.fate = Fate::Failed("not-delivered"))?;
+        let durable = durability == Durability::Durable;
+        record.fate = Fate::Delivered { octets, safe: false };
+        if let (true, Action::Fetch { note: true }, Some(id), Some(journal)) =
+            (durable, record.planned.action, &record.planned.unique_id, &mut run.journal)
+        {
+            journal.record(id).map_err(|error| Halt::Stop(Failure::by_journal(&error)))?;
+        }
+        record.fate = Fate::Delivered { octets, safe: durable };
+        Ok(())
+    }
+
+    /// Marks what is safely here.
+    fn mark(&mut self, session: &mut Session) -> Result<(), Halt> {
+        if !self.run.delete {
+            return Ok(());
+        }
+        let safe: Vec<usize> = (0..self.records.len())
+            .rev()
+            .filter(|&at| self.records.get(at).is_some_and(Record::is_safe))
+            .collect();
+        let numbers: Vec<MessageNumber> =
+            safe.iter().filter_map(|&at| self.records.get(at)).map(Record::number).collect();
+        let mut places = safe.iter();
+        let mut refusals = Vec::new();
+        let records = &mut self.records;
+        let deleted = session.delete_each(numbers, |number, marked| {
+            let record = places.next().and_then(|&at| records.get_mut(at));
+            match (record, marked) {
+                (Some(record), Ok(())) => record.marked = true,
+                (_, Err(refused)) => refusals.push((number, refused)),
+                (None, Ok(())) => {}
+            }
+        });
+        for (number, refused) in refusals {
+            self.run.report.warn(&format!("message {number} not deleted: {refused}"));
+            self.problem(Failure::by_refusal(Kind::Refused, refused));
+        }
+        Ok(deleted?)
+    }
+
+    /// Only here does anything count as deleted (R1939-6.4).
+    fn quit(&mut self, session: Session) {
+        let outcome = session.quit();
+        if !self.run.delete {
+            log::debug!("QUIT: {outcome:?}");
+            return;
+        }
+        match outcome {
+            Outcome::Committed => {
+                self.ending = Ending::Committed;
+                self.forget_deleted();
+            }
+            Outcome::Partial(refused) => {
+                self.ending = Ending::Partial;
+                self.problem(Failure::by_refusal(Kind::Refused, refused).try_again());
+            }
+            Outcome::Unknown(error) => {
+                self.ending = Ending::Unknown;
+                self.problem(in_session(error).try_again());
+            }
+        }
+    }
+
+    /// A server may give the id of a deleted message to a new one.
+    fn forget_deleted(&mut self) {
+        let Some(journal) = &mut self.run.journal else { return };
+        let marked = self.records.iter().filter(|record| record.marked);
+        let ids: Vec<&[u8]> = marked.filter_map(|record| record.planned.unique_id.as_deref()).collect();
+        let forgotten = journal.forget(ids).and_then(|()| journal.compact());
+        if let Err(error) = forgotten {
+            self.problem(Failure::by_journal(&error));
+        }
+    }
+
+    /// Tells of the messages whose end is known, in the order of their numbers.
+    fn tell(&mut self) -> Result<(), Halt> {
+        // Whether a message is deleted is only known in the end.
+        if self.run.delete || !self.run.report.json {
+            return Ok(());
+        }
+        while let Some(record) = self.records.get(self.told).filter(|record| record.fate != Fate::Open) {
+            if !record.told {
+                self.run.report.line(&record.object(Ending::Kept)).map_err(Halt::Stop)?;
+            }
+            self.told = self.told.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Tells of what has not been told, except of messages that were never come to.
+    fn tell_all(&mut self) -> Result<(), Failure> {
+        if !self.run.report.json {
+            return Ok(());
+        }
+        let left = self.records.get(self.told..).unwrap_or_default().iter();
+        self.told = self.records.len();
+        left.filter(|record| record.fate != Fate::Open && !record.told)
+            .try_for_each(|record| self.run.report.line(&record.object(self.ending)))
+    }
+
+    fn fate(&self, at: usize) -> Option<Fate> {
+        self.records.get(at).map(|record| record.fate)
+    }
+
+    fn problem(&mut self, failure: Failure) {
+        self.problem.get_or_insert(failure);
+    }
+}
+
+/// Whether a server that dislikes commands sent ahead may behave so.
+fn may_be_the_burst(error: &Error) -> bool {
+    use pop3_proto::Error::{ConnectionLost, PeerMisbehaved, Truncated};
+    matches!(
+        error,
+        Error::Protocol(ConnectionLost | PeerMisbehaved(_) | Truncated { .. })
+            | Error::Transport(TransportError::Io(_) | TransportError::Truncated)
+            | Error::TimedOut { .. }
+    )
+}
+
+/// Receives one message into `delivery`. Whatever goes wrong, nothing of it is kept.
+fn deliver(
+    delivery: &mut dyn Delivery,
+    message: &mut Message<'_, std::net::TcpStream>,
+    progress: Option<&Progress>,
+) -> Result<(Durability, u64), Halt> {
+    let stop = |error: DeliveryError| Halt::Stop(Failure::by_delivery(&error));
+    let mut incoming = delivery.begin().map_err(stop)?;
+    let copied = message.copy_to(&mut Counted { sink: &mut *incoming, progress });
+    let octets = copied.map_err(|error| match error {
+        Error::Caller(error) => stop(error.into()),
+        error => Halt::Within(error),
+    })?;
+    Ok((incoming.finish().map_err(stop)?, octets))
+}
+
+/// Moves the progress bar with what is written.
+struct Counted<'a, W: ?Sized> {
+    sink: &'a mut W,
+    progress: Option<&'a Progress>,
+}
+
+impl<W: Write + ?Sized> Write for Counted<'_, W> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let taken = self.sink.write(octets)?;
+        if let Some(progress) = self.progress {
+            progress.octets(taken);
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+}

@@ -1,0 +1,284 @@
+//! How a run fails: the kind, the exit code, and what is said about it.
+
+use std::process::ExitCode;
+
+use pop3_blocking::TransportError;
+use pop3_blocking::client::{Error, Refused};
+use pop3_blocking::delivery::{DeliveryError, JournalError};
+use pop3_blocking::pop3_proto::sasl::SaslError;
+use pop3_blocking::pop3_proto::{self, CodeKind, Verb};
+use pop3_blocking::tls::TlsConfigError;
+
+/// The words that scripts see; `help.rs` explains them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Usage,
+    Host,
+    Tls,
+    Greeting,
+    Refused,
+    Output,
+    Timeout,
+    Connection,
+    Busy,
+    Interrupted,
+    Protocol,
+    Truncated,
+    TooLarge,
+    Login,
+    Certificate,
+    Configuration,
+}
+
+impl Kind {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Host => "host",
+            Self::Tls => "tls",
+            Self::Greeting => "greeting",
+            Self::Refused => "refused",
+            Self::Output => "output",
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::Busy => "busy",
+            Self::Interrupted => "interrupted",
+            Self::Protocol => "protocol",
+            Self::Truncated => "truncated",
+            Self::TooLarge => "too-large",
+            Self::Login => "login",
+            Self::Certificate => "certificate",
+            Self::Configuration => "configuration",
+        }
+    }
+
+    /// The code of `sysexits.h` unless something speaks for another.
+    const fn code(self) -> u8 {
+        match self {
+            Self::Usage => 64,
+            Self::Host => 68,
+            Self::Tls | Self::Greeting | Self::Refused => 69,
+            Self::Output => 74,
+            Self::Timeout | Self::Connection | Self::Busy | Self::Interrupted => TRY_AGAIN,
+            Self::Protocol | Self::Truncated | Self::TooLarge => 76,
+            Self::Login | Self::Certificate => 77,
+            Self::Configuration => 78,
+        }
+    }
+}
+
+const CANNOT_CREATE: u8 = 73;
+const TRY_AGAIN: u8 = 75;
+
+pub(crate) fn usage_code() -> ExitCode {
+    Kind::Usage.code().into()
+}
+
+pub(crate) fn output_code() -> ExitCode {
+    Kind::Output.code().into()
+}
+
+/// How far a connection had come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Connecting,
+    LoggingIn,
+    LoggedIn,
+}
+
+/// Why a run failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: Kind,
+    code: u8,
+    /// For people; safe for a terminal.
+    pub(crate) message: String,
+    /// The server's own words.
+    pub(crate) refused: Option<Refused>,
+}
+
+impl Failure {
+    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, code: kind.code(), message: message.into(), refused: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    pub(crate) fn configuration(message: impl Into<String>) -> Self {
+        Self::new(Kind::Configuration, message)
+    }
+
+    /// Standard output does not take more.
+    pub(crate) fn stdout(error: &std::io::Error) -> Self {
+        Self::new(Kind::Output, format!("standard output: {error}"))
+    }
+
+    /// A command that the server refused; its words and code.
+    pub(crate) fn by_refusal(kind: Kind, refused: Refused) -> Self {
+        let code = if refused.is_temporary() { TRY_AGAIN } else { kind.code() };
+        Self { kind, code, message: refused.to_string(), refused: Some(refused) }
+    }
+
+    pub(crate) fn by_client(error: Error, stage: Stage) -> Self {
+        let message = error.to_string();
+        let kind = match error {
+            Error::Refused(refused) if stage == Stage::LoggingIn => {
+                return Self::by_refusal(Kind::Login, refused);
+            }
+            Error::Refused(refused) => return Self::by_refusal(Kind::Refused, refused),
+            Error::Closing(refused) => {
+                let kind = if stage == Stage::Connecting { Kind::Greeting } else { Kind::Connection };
+                return Self::by_refusal(kind, refused);
+            }
+            Error::NoTls(refused) => {
+                return Self { refused, ..Self::new(Kind::Tls, message) };
+            }
+            Error::Protocol(error) => protocol(error),
+            Error::TimedOut { .. } => Kind::Timeout,
+            Error::NotSent(_) | Error::Argument(_) => Kind::Configuration,
+            Error::Sasl(SaslError::Credential { .. }) => Kind::Configuration,
+            Error::BadReply(_) | Error::Sasl(_) => Kind::Protocol,
+            Error::Transport(error) => transport(&error, stage),
+            Error::ServerName(_) => Kind::Usage,
+            Error::Resolve { .. } => Kind::Host,
+            Error::Connect { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => Kind::Timeout,
+            Error::Connect { .. } => Kind::Host,
+            Error::Caller(_) => Kind::Output,
+            _ => Kind::Protocol,
+        };
+        Self::new(kind, message)
+    }
+
+    /// What stands against the target when it is opened.
+    pub(crate) fn by_target(error: &DeliveryError) -> Self {
+        Self { code: cannot_create(error_is_busy(error)), ..Self::by_delivery(error) }
+    }
+
+    /// What went wrong with one message.
+    pub(crate) fn by_delivery(error: &DeliveryError) -> Self {
+        let kind = if error_is_busy(error) { Kind::Busy } else { Kind::Output };
+        Self::new(kind, error.to_string())
+    }
+
+    /// What stands against the journal when it is opened.
+    pub(crate) fn by_state(error: &JournalError) -> Self {
+        let failure = Self::by_journal(error);
+        if failure.kind == Kind::Output { Self { code: CANNOT_CREATE, ..failure } } else { failure }
+    }
+
+    /// What went wrong with the journal during the run.
+    pub(crate) fn by_journal(error: &JournalError) -> Self {
+        let kind = match error {
+            JournalError::Busy { .. } => Kind::Busy,
+            JournalError::Full(_) | JournalError::Io(_) | JournalError::Unusable => Kind::Output,
+            _ => Kind::Configuration,
+        };
+        Self::new(kind, error.to_string())
+    }
+
+    pub(crate) fn by_tls_config(error: &TlsConfigError) -> Self {
+        Self::configuration(error.to_string())
+    }
+
+    /// The answer to `QUIT` was no `+OK`: whatever the reason, the next run clears it up.
+    #[must_use]
+    pub(crate) fn try_again(self) -> Self {
+        Self { code: TRY_AGAIN, ..self }
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        self.code.into()
+    }
+
+    pub(crate) fn command(&self) -> Option<Verb> {
+        self.refused.as_ref().and_then(|refused| refused.verb)
+    }
+
+    pub(crate) fn response_code(&self) -> Option<CodeKind> {
+        self.refused.as_ref().and_then(|refused| refused.code)
+    }
+}
+
+const fn error_is_busy(error: &DeliveryError) -> bool {
+    matches!(error, DeliveryError::Busy { .. })
+}
+
+const fn cannot_create(busy: bool) -> u8 {
+    if busy { TRY_AGAIN } else { CANNOT_CREATE }
+}
+
+/// A reply of one line that never came is a lost connection; a reply of many that stops is a truncated one.
+const fn protocol(error: pop3_proto::Error) -> Kind {
+    match error {
+        pop3_proto::Error::Truncated { verb: Some(verb) }
+            if matches!(verb, Verb::Retr | Verb::Top | Verb::List | Verb::Uidl | Verb::Capa) =>
+        {
+            Kind::Truncated
+        }
+        pop3_proto::Error::Truncated { .. } | pop3_proto::Error::ConnectionLost => Kind::Connection,
+        pop3_proto::Error::TimedOut => Kind::Timeout,
+        pop3_proto::Error::MessageTooLarge { .. }
+        | pop3_proto::Error::TooManyLines { .. }
+        | pop3_proto::Error::LineTooLong { .. } => Kind::TooLarge,
+        _ => Kind::Protocol,
+    }
+}
+
+fn transport(error: &TransportError, stage: Stage) -> Kind {
+    match error {
+        _ if error.is_certificate_error() || error.is_client_certificate_refused() => Kind::Certificate,
+        TransportError::TimedOut => Kind::Timeout,
+        TransportError::Io(_) => Kind::Connection,
+        TransportError::Truncated => Kind::Truncated,
+        _ if stage == Stage::Connecting => Kind::Tls,
+        _ => Kind::Protocol,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    fn client(error: Error) -> (Kind, u8) {
+        let failure = Failure::by_client(error, Stage::LoggedIn);
+        (failure.kind, failure.code)
+    }
+
+    #[test]
+    fn a_message_that_stops_is_told_from_a_reply_that_never_came() {
+        let truncated = |verb| client(Error::Protocol(pop3_proto::Error::Truncated { verb }));
+        for verb in [Verb::Retr, Verb::Top, Verb::List, Verb::Uidl, Verb::Capa] {
+            assert_eq!(truncated(Some(verb)), (Kind::Truncated, 76), "{verb}");
+        }
+        for verb in [Some(Verb::Pass), Some(Verb::Dele), Some(Verb::Quit), Some(Verb::Stat), None] {
+            assert_eq!(truncated(verb), (Kind::Connection, 75), "{verb:?}");
+        }
+        assert_eq!(client(Error::Protocol(pop3_proto::Error::ConnectionLost)), (Kind::Connection, 75));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert_eq!(client(Error::Transport(TransportError::Io(reset))), (Kind::Connection, 75));
+    }
+
+    #[test]
+    fn r2595_4_8_tls_that_fails_is_told_from_a_certificate_that_is_not_trusted() {
+        let tls = |error| {
+            Failure::by_client(Error::Transport(TransportError::Tls(error)), Stage::Connecting).kind.code()
+        };
+        assert_eq!(tls(rustls_error(rustls::CertificateError::UnknownIssuer)), 77);
+        assert_eq!(tls(rustls::Error::HandshakeNotComplete), 69);
+        assert_eq!(Failure::by_client(Error::NoTls(None), Stage::Connecting).code, 69);
+    }
+
+    fn rustls_error(error: rustls::CertificateError) -> rustls::Error {
+        error.into()
+    }
+
+    #[test]
+    fn a_slow_host_is_told_from_one_that_is_not_there() {
+        let connect = |kind: io::ErrorKind| client(Error::Connect { to: "h:1".into(), source: kind.into() });
+        assert_eq!(connect(io::ErrorKind::TimedOut), (Kind::Timeout, 75));
+        assert_eq!(connect(io::ErrorKind::ConnectionRefused), (Kind::Host, 68));
+    }
+}

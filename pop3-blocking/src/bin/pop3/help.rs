@@ -1,0 +1,226 @@
+//! What `--help` says beyond the options.
+
+pub(crate) const LOGIN: &str = "Login";
+pub(crate) const TLS: &str = "TLS";
+pub(crate) const CONNECTION: &str = "Connection";
+pub(crate) const OUTPUT: &str = "Output";
+
+pub(crate) const ABOUT: &str = "\
+Fetch mail with POP3, safely.
+
+'pop3 fetch' brings new messages into a Maildir or an mbox, and can be run again
+at any time: nothing is lost, nothing is fetched twice, nothing is deleted on the
+server before it is safely here. The other commands look and change nothing.
+'pop3 COMMAND --help' tells more about each.";
+
+macro_rules! exit_codes {
+    () => {
+        "\
+Exit codes, and the kinds that --json tells:
+  0   done
+  64  usage          the command line is wrong
+  68  host           no address for the host, or no connection to it
+  69  tls            the server does not offer TLS, or TLS failed
+      greeting       the server refused the session with its greeting
+      refused        the server refused a command, or a message of several
+  73  output         the target or the journal cannot be opened
+  74  output         writing failed: disk full, or nobody reads
+  75  refused        as above, with [IN-USE], [LOGIN-DELAY] or [SYS/TEMP]; or QUIT
+                     was refused: some deletions were not done
+      login          the login was refused with one of these codes
+      greeting       the greeting was a refusal with one of these codes
+      timeout        the server did not answer in time
+      connection     the connection was lost, or QUIT was not answered
+      busy           another run uses the journal or the mbox
+      interrupted    a signal ended the run
+                     (75 means in each case: try again later)
+  76  protocol       the server broke the protocol
+      truncated      the connection ended inside a message or a list
+      too-large      a message or a reply was over its limit
+  77  login          user name or password refused, or login not allowed
+      certificate    the server's certificate is not trusted, or ours is not
+  78  configuration  a file, a certificate or a password cannot be used
+"
+    };
+}
+
+macro_rules! json {
+    () => {
+        "\
+JSON:
+  Each line of standard output is one object. An error is one line of standard
+  error:
+    {\"error\":{\"kind\":\"login\",\"command\":\"PASS\",\"code\":\"AUTH\",\"text\":\"[AUTH] no\"}}
+  'command' and 'code' are null where there is none; 'code' is IN-USE,
+  LOGIN-DELAY, AUTH, SYS/TEMP, SYS/PERM or UTF8. 'text' holds the server's words,
+  untouched, if it said something. All output is ASCII. Octets of the server
+  (unique-ids, texts, arguments, messages) become the characters U+0000 to U+00FF
+  of the same number, so that none is lost; in Python, s.encode('latin-1') gives
+  them back.
+"
+    };
+}
+
+macro_rules! password {
+    () => {
+        "\
+Password:
+  Taken from --password-file or --password-command; without either it is asked
+  for on the terminal. It is never taken from the command line, the URL or the
+  environment, which other programs can read.
+"
+    };
+}
+
+pub(crate) const AFTER: &str = concat!(
+    "\
+Examples:
+  pop3 fetch pops://alice@mail.example.org --to maildir:Mail
+  pop3 fetch pops://alice@mail.example.org --delete --to maildir:Mail \\
+       --password-file ~/.config/mail-password --quiet
+  pop3 list pop://alice@mail.example.org --password-command 'pass show mail'
+  pop3 capa pops://mail.example.org --json
+
+",
+    password!(),
+    "\n",
+    json!(),
+    "\n",
+    exit_codes!(),
+    "
+A log goes to standard error if the environment variable POP3_LOG (or RUST_LOG)
+says so, as in POP3_LOG=debug. It holds no passwords and no arguments.",
+);
+
+pub(crate) const FETCH_ABOUT: &str = "\
+Fetch messages into a Maildir, an mbox or standard output.
+
+Each message is written, flushed to the disk and noted by its unique-id in the
+journal; only then may it be marked for deletion. At the end QUIT asks the server
+to delete what is marked, and its answer decides what is reported. A run that is
+killed, or loses the connection or power, loses no message: the next one goes on
+where it stopped, at the cost of at most one message fetched twice.
+
+  --keep    leaves everything on the server (the default). The next run fetches
+            what the journal does not know.
+  --delete  deletes on the server what this run delivered, and what earlier runs
+            delivered and the journal knows, without fetching that again.
+
+Messages go as they were sent, with CRLF line ends, into
+  maildir:DIR  a Maildir, created if it is not there
+  mbox:FILE    an mbox (mboxrd: LF line ends, 'From ' lines quoted), locked with
+               fcntl while a message is added
+  -            standard output, one behind the other. Nobody can tell what became
+               of them there: the journal is neither read nor written, and
+               --delete is refused.";
+
+pub(crate) const FETCH_AFTER: &str = concat!(
+    "\
+Journal:
+  One file for one account; it does not tell targets apart. To fetch an account
+  into two places, give each its own --state. The account is the URL without
+  ;AUTH=; pop:// and pops:// are two accounts.
+
+Unique-ids:
+  A unique-id that stands twice in the server's list tells nothing: such messages
+  are always fetched, and never noted in the journal. With --delete they are
+  deleted once this run has delivered them. A unique-id of more than 70 octets, or
+  with octets outside 0x21-0x7E, is used to skip, but never as the only ground to
+  delete: with --delete such a message is fetched again first. Messages that stand
+  in only one of the server's two lists (LIST and UIDL) are left alone. From a
+  server without UIDL everything is fetched, each time.
+
+Examples:
+  pop3 fetch pops://alice@mail.example.org --to maildir:Mail
+  pop3 fetch pops://alice@mail.example.org --delete --to mbox:inbox
+  pop3 fetch pops://alice@mail.example.org --to - | formail -s procmail
+  pop3 fetch pops://mail.example.org --auth EXTERNAL --to maildir:Mail \\
+       --client-cert alice.pem --client-key alice.key
+
+",
+    password!(),
+    "
+With --json: one object for each message, then one with the totals, on standard
+output (on standard error with --to -):
+  {\"number\":1,\"unique_id\":\"x1\",\"octets\":118,\"status\":\"delivered\",\"deleted\":true}
+  {\"outcome\":\"committed\",\"messages\":1,\"delivered\":1,\"skipped\":0,\"failed\":0,
+   \"deleted\":1,\"octets\":118}                                (in one line)
+  status   delivered, skipped (here already, or left alone), failed
+  reason   only for messages that stay unfetched: too-large, not-in-both-lists,
+           refused, not-delivered
+  deleted  true only if the server confirmed it with QUIT; null if nobody knows
+  outcome  committed  QUIT confirmed the deletions
+           partial    QUIT was refused: some may not be done
+           unknown    QUIT was not answered
+           kept       nothing was to be deleted, or the run ended before QUIT
+  octets   in the totals: of the messages delivered
+After partial and unknown the next run deletes what is still there.
+
+",
+    json!(),
+    "\n",
+    exit_codes!(),
+    "
+The first Ctrl-C (or SIGTERM) ends a run in good order after the message that is
+on its way; the second ends it at once. Both lose nothing.",
+);
+
+pub(crate) const LIST_AFTER: &str = concat!(
+    "\
+With --json: {\"number\":1,\"octets\":120,\"unique_id\":\"x1\"}; unique_id is null where the
+server has none.
+
+",
+    password!(),
+    "\n",
+    json!(),
+    "\n",
+    exit_codes!(),
+);
+
+pub(crate) const CAPA_ABOUT: &str = "\
+Show what the server announces.
+
+Without --password-file, --password-command or --auth EXTERNAL this is what it
+announces before login (under TLS, unless none-insecure is given). With one of
+them it logs in first: some values differ then.";
+
+pub(crate) const CAPA_AFTER: &str = concat!(
+    "\
+With --json: {\"capability\":\"SASL\",\"arguments\":[\"PLAIN\"]} for each capability.
+
+",
+    json!(),
+    "\n",
+    exit_codes!(),
+);
+
+pub(crate) const STAT_AFTER: &str = concat!(
+    "\
+With --json: {\"messages\":2,\"octets\":320}; octets is null if the server did not tell.
+
+",
+    password!(),
+    "\n",
+    json!(),
+    "\n",
+    exit_codes!(),
+);
+
+pub(crate) const TOP_ABOUT: &str = "\
+Show the header and the first LINES lines of the body of message N.
+
+The octets go to standard output as the server sent them. If standard output is a
+terminal, line ends become its own and control characters are escaped.";
+
+pub(crate) const TOP_AFTER: &str = concat!(
+    "\
+With --json: {\"number\":1,\"lines\":0,\"octets\":97,\"text\":\"...\"}
+
+",
+    password!(),
+    "\n",
+    json!(),
+    "\n",
+    exit_codes!(),
+);

@@ -1,0 +1,39 @@
+//! A progress bar for whoever looks at a terminal.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How far a fetch is, on standard error.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    messages: usize,
+}
+
+impl Progress {
+    pub(crate) fn new(messages: usize, octets: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(octets), ProgressDrawTarget::stderr());
+        let template = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        Self { bar, messages }
+    }
+
+    /// The message of this place, from 1, is on its way.
+    pub(crate) fn message(&self, place: usize) {
+        self.bar.set_message(format!("message {place} of {}", self.messages));
+    }
+
+    pub(crate) fn octets(&self, octets: usize) {
+        self.bar.inc(octets as u64);
+    }
+
+    /// Takes the bar away for as long as `say` writes.
+    pub(crate) fn suspend(&self, say: impl FnOnce()) {
+        self.bar.suspend(say);
+    }
+
+    pub(crate) fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
