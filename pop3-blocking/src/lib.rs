@@ -1,10 +1,30 @@
-//! Blocking POP3 (under construction).
+//! POP3 over sockets, blocking: client, server, Maildir and TLS around the sans-IO core [`pop3_proto`].
+//!
+//! | I want to | look at |
+//! |---|---|
+//! | fetch mail | [`client`]: [`Connection`](client::Connection), then [`Session`](client::Session) |
+//! | keep what was fetched | [`delivery`]: Maildir, mbox, and a journal of unique-ids |
+//! | serve mail | [`server`]: [`Server`](server::Server) over an [`Authenticator`](auth::Authenticator) and a [`Store`](store::Store) |
+//! | serve from my own database | implement [`Store`](store::Store) and [`Maildrop`](store::Maildrop) |
+//! | use another stream than TCP | [`Transport`] over any [`Stream`] |
+//! | set up TLS | [`tls`]: [`ClientTls`](tls::ClientTls), [`ServerTls`](tls::ServerTls) |
+//!
+//! There is no executor and no hidden thread in the client: a call blocks until it has its answer or its deadline has
+//! passed. The server has a thread for each connection. Messages are streamed in both directions; memory does not depend
+//! on their size.
+//!
+//! What holds everywhere: credentials travel under TLS unless a call whose name says so was made; what was not received
+//! whole is an error, never a short message; only `QUIT` removes mail; every wait ends; every size has a limit.
+//!
+//! Features are listed in `Cargo.toml`. [`rustls`] is re-exported, because its configurations can be handed over.
+
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
 pub mod auth;
 pub mod client;
 pub mod delivery;
+pub mod server;
 pub mod store;
 pub mod tls;
 mod transport;
@@ -12,3 +32,8 @@ mod transport;
 pub use pop3_proto;
 pub use rustls;
 pub use transport::{Deadline, Input, Stream, Transport, TransportError, Untimed};
+
+/// The README's examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -12,8 +12,8 @@
 //! - A write never reads. Two peers that both write much and read nothing stop each other; the progress limit of
 //!   [`write_all`](Transport::write_all) ends that. Whoever pipelines bounds what is outstanding.
 //!
-//! On plain transports nothing is buffered here. Under TLS at most 16 KiB of records as received, and the plaintext of
-//! those decrypted, wait inside; [`has_buffered`](Transport::has_buffered) tells.
+//! On plain transports nothing is buffered here. Under TLS what one read brought, at most a full record and a part of
+//! the next, waits inside; [`has_buffered`](Transport::has_buffered) tells.
 //!
 //! Source: RFC 8314 sections 3 and 4, RFC 2595 section 4, RFC 8446 section 6.1, RFC 5246 section 7.2.1.
 
@@ -248,17 +248,10 @@ impl<S: Stream> Transport<S> {
     /// has ended.
     ///
     /// A server that is asked "nothing pipelined is waiting, may I flush?" combines this with its own buffer. On a
-    /// plain transport nothing is held back here, so the answer is `false` until the end. May decrypt; never waits.
-    pub fn has_buffered(&mut self) -> bool {
-        if self.reading.is_some() {
-            return true;
-        }
-        let Some(pump) = &mut self.tls else { return false };
-        if let Err(error) = pump.digest() {
-            self.reading = Some(Ended::Tls(error));
-            return true;
-        }
-        pump.has_plaintext() || pump.peer_has_closed()
+    /// plain transport nothing is held back here, so the answer is `false` until the end.
+    pub fn has_buffered(&self) -> bool {
+        self.reading.is_some()
+            || self.tls.as_ref().is_some_and(|pump| pump.has_plaintext() || pump.peer_has_closed())
     }
 
     /// What TLS negotiated, or `None` on a plain transport.
@@ -301,21 +294,20 @@ impl<S: Stream> Transport<S> {
     /// One step of a read: octets into `room`, the end, or `None` if something came that is to be looked at again.
     fn receive(&mut self, room: &mut [u8], deadline: Deadline) -> Result<Option<Input>, TransportError> {
         let Some(pump) = &mut self.tls else {
-            return self.wire.read(room, deadline).map(|octets| match octets {
+            return self.wire.read(deadline, |stream| stream.read(room)).map(|octets| match octets {
                 0 => Some(Input::Closed),
                 _ => Some(Input::Octets(octets)),
             });
         };
-        if !pump.has_input() && !pump.peer_has_closed() {
-            let octets = self.wire.read(pump.room(), deadline)?;
+        if !pump.peer_has_closed() {
+            let octets = self.wire.read(deadline, |stream| pump.read_records(stream))?;
             if octets == 0 {
                 return Err(TransportError::Truncated);
             }
-            pump.received(octets);
-        }
-        if let Err(error) = pump.digest() {
-            flush_alert(&mut self.wire, pump, deadline);
-            return Err(TransportError::Tls(error));
+            if let Err(error) = pump.process() {
+                flush_alert(&mut self.wire, pump, deadline);
+                return Err(TransportError::Tls(error));
+            }
         }
         if pump.has_plaintext() || !pump.peer_has_closed() {
             return Ok(None);
@@ -369,13 +361,12 @@ fn handshake<S: Stream>(
             return wire.flush();
         }
         wire.flush()?;
-        let octets = wire.read(pump.room(), deadline)?;
+        let octets = wire.read(deadline, |stream| pump.read_records(stream))?;
         if octets == 0 {
             return Err(TransportError::ClosedInHandshake);
         }
-        pump.received(octets);
         let outcome = if pump.speaks_tls() {
-            pump.digest().map_err(TransportError::Tls)
+            pump.process().map_err(TransportError::Tls)
         } else {
             Err(TransportError::NotTls)
         };
@@ -386,9 +377,6 @@ fn handshake<S: Stream>(
                 None => flush_alert(wire, pump, deadline),
             }
             return Err(error);
-        }
-        if pump.is_handshaking() && pump.peer_has_closed() {
-            return Err(TransportError::ClosedInHandshake);
         }
     }
 }

@@ -1,4 +1,76 @@
-//! Sans-IO POP3 (under construction; the essay comes with the state machines).
+//! POP3 without input and output: a codec, connection state machines for both roles, and a whole server session.
+//!
+//! | layer | here | knows | never knows |
+//! |---|---|---|---|
+//! | codec | [`Command`], [`StatusLine`], [`ScanListing`], [`Capability`], [`body`], `sasl` | one line, one message, one SASL exchange | sockets, time, which side it is |
+//! | connection | [`Client`], [`server::Server`], [`state`] | which command may follow which, what reply is owed, pipelining, the STLS and AUTH gates | sockets, clocks, mail storage |
+//! | session | [`server::Session`] over a [`maildrop::Index`] | numbers, octets, marks; answers by itself, and asks for what needs the world | how any of that is done |
+//! | driver | yours, or the crate `pop3-blocking` | sockets, threads or tasks, deadlines, TLS, files | the grammar |
+//!
+//! To fetch mail over a runtime of your own you need [`Client`]; to serve it, [`server::Session`]; to look at traffic, the
+//! codec. The crate is `no_std`, allocates nothing without feature `alloc`, has no `unsafe`, reads no clock and draws no
+//! randomness. No octets from the wire can make it panic, and everything that a peer can make grow has a limit.
+//!
+//! # The loop
+//!
+//! Every driver is the same loop: give the core what is unread, act on what it says, drop what it consumed, send what it
+//! wrote, and read more when it asks for more. Here it is, over a server made of constants:
+//!
+//! ```
+//! use pop3_proto::{Arg, Buffer, Client, ClientEvent, ClientLimits, ClientTolerances, Command, Secret, Step};
+//!
+//! // What the server says, and when: after the connection, and after each command.
+//! let mut server = ["+OK ready\r\n", "+OK\r\n", "+OK\r\n", "+OK 2 320\r\n", "+OK bye\r\n"].iter();
+//! let (name, password) = (Arg::new(b"alice")?, Secret::new(b"wonderland")?);
+//! let mut commands = [Command::User(name), Command::Pass(password), Command::Stat, Command::Quit].into_iter();
+//!
+//! let mut limits = ClientLimits::DEFAULT;
+//! limits.line = 512; // a line must fit into the buffer below
+//! let mut client = Client::<8>::over_tls(limits, ClientTolerances::default());
+//! let (mut input, mut output) = (Buffer::new([0u8; 512]), Buffer::new([0u8; 512]));
+//! let mut messages = None;
+//! while !client.state().is_over() {
+//!     // 1. Give the core what is unread, and drop what it consumed.
+//!     let received = client.receive(input.unread())?;
+//!     let consumed = received.consumed;
+//!     let more = match received.step {
+//!         // 2. Act.
+//!         Step::Event(ClientEvent::Reply(reply)) if reply.drop_listing().is_some() => {
+//!             messages = reply.drop_listing().map(|listing| listing.messages);
+//!             commands.next()
+//!         }
+//!         Step::Event(ClientEvent::Greeting(_) | ClientEvent::Reply(_)) => commands.next(),
+//!         Step::Event(_) => None,
+//!         // 3. Nothing to act on: read more. An end of the stream goes to `end_of_input`.
+//!         Step::NeedInput | Step::Paused => {
+//!             let said = server.next().ok_or("the server has nothing more to say")?.as_bytes();
+//!             input.room()[..said.len()].copy_from_slice(said);
+//!             input.filled(said.len());
+//!             None
+//!         }
+//!     };
+//!     input.consume(consumed);
+//!     // 4. Send.
+//!     if let Some(command) = more {
+//!         client.send(&command, &mut output)?;
+//!         output.clear(); // here the socket would take `output.unread()`
+//!     }
+//! }
+//! assert_eq!(messages, Some(2));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Features
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `alloc` | growing storage for output and the maildrop index |
+//! | `std` | `alloc`, and run-time detection of the processor's vector units |
+//! | `log` (default) | states, verbs and counts to the `log` facade, never an argument |
+//! | `sasl` (default) | the SASL engine for both roles with PLAIN and EXTERNAL |
+//!
+//! RFC 1939, 2384, 2449, 2595, 3206, 4422, 4616, 5034.
+
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::alloc_instead_of_core)]

@@ -8,6 +8,33 @@
 //!   Closed            Password  Tls                       commands excepted
 //! ```
 //!
+//! Where a command leads when it succeeds; a blank cell is `-ERR`, and for a client a broken server:
+//!
+//! <!-- states: printed by a test -->
+//!
+//! | | Authorization | Password | Transaction |
+//! |---|---|---|---|
+//! | `USER` | Password | Password | |
+//! | `PASS` | | Transaction | |
+//! | `APOP` | Transaction | Transaction | |
+//! | `AUTH` | Transaction | Transaction | |
+//! | `AUTH` alone | Authorization | Authorization | |
+//! | `CAPA` | Authorization | Authorization | Transaction |
+//! | `STLS` | Tls | Tls | |
+//! | `UTF8` | Authorization | Authorization | |
+//! | `LANG` | Authorization | Authorization | Transaction |
+//! | `STAT` | | | Transaction |
+//! | `LIST` | | | Transaction |
+//! | `UIDL` | | | Transaction |
+//! | `RETR` | | | Transaction |
+//! | `TOP` | | | Transaction |
+//! | `DELE` | | | Transaction |
+//! | `NOOP` | | | Transaction |
+//! | `RSET` | | | Transaction |
+//! | `QUIT` | Closed | Closed | Update |
+//!
+//! <!-- end -->
+//!
 //! `AUTH` and `STLS` open exchanges in which no other command is read; the exchange of `AUTH` lies between the command
 //! and its reply and needs no state here. A session that is in [`State::Update`] or [`State::Closed`] is over: what
 //! remains is to close the connection. RFC 1939 sections 4 to 6, RFC 2595 section 4, RFC 5034 section 4.

@@ -131,3 +131,18 @@ impl StdError for AuthError {
         }
     }
 }
+
+/// So that a program can keep a handle to what it gives to a server.
+impl<A: Authenticator + ?Sized> Authenticator for std::sync::Arc<A> {
+    fn password(&self, cx: &LoginContext<'_>, user: &str, password: &[u8]) -> Result<Identity, AuthError> {
+        (**self).password(cx, user, password)
+    }
+
+    fn certificate(&self, cx: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
+        (**self).certificate(cx, certificate)
+    }
+
+    fn authorize(&self, cx: &LoginContext<'_>, who: Identity, authzid: &str) -> Result<Identity, AuthError> {
+        (**self).authorize(cx, who, authzid)
+    }
+}

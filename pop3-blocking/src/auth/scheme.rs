@@ -30,6 +30,9 @@ const SHA_CRYPT_MAX_ROUNDS: u32 = 10_000_000;
 /// The highest cost of bcrypt: about a minute.
 const BCRYPT_MAX_COST: u32 = 20;
 
+/// The version of Argon2 hashes that carry none: 1.0, from before the field was there.
+const ARGON2_NO_VERSION: u32 = 0x10;
+
 /// A stored password, ready for checks.
 pub(super) enum Stored {
     Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, output: Vec<u8> },
@@ -92,8 +95,7 @@ impl Stored {
         if Algorithm::try_from(parsed.algorithm.as_str()) != Ok(algorithm) {
             return Err(LineProblem::MalformedHash);
         }
-        // Hashes from before version 19 carry no version.
-        let version = Version::try_from(parsed.version.unwrap_or(Version::V0x10.into()));
+        let version = Version::try_from(parsed.version.unwrap_or(ARGON2_NO_VERSION));
         let version = version.map_err(|_| LineProblem::MalformedHash)?;
         let params = Params::try_from(&parsed).map_err(|_| LineProblem::MalformedHash)?;
         if params.m_cost() > ARGON2_MAX_KIB || params.t_cost() > ARGON2_MAX_PASSES {

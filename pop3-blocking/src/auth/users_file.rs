@@ -71,6 +71,11 @@ impl UsersFile {
         Ok(())
     }
 
+    /// Whether `user` stands in the file. To be asked about names that are proven already, as by a certificate.
+    pub fn contains(&self, user: &str) -> bool {
+        self.table().users.contains_key(user)
+    }
+
     /// How many users there are.
     pub fn len(&self) -> usize {
         self.table().users.len()
@@ -398,7 +403,7 @@ mod tests {
 
     impl Drop for Temporary {
         fn drop(&mut self) {
-            let _ = std::fs::remove_file(&self.0).is_ok();
+            drop(std::fs::remove_file(&self.0));
         }
     }
 

@@ -18,6 +18,10 @@ pub(super) enum What {
     Nothing,
     /// It fails and changes nothing, save that an append takes half.
     Fail(Errno),
+    /// It and the two after it fail as before.
+    FailThrice(Errno),
+    /// If it locks a mailbox, another program was faster and removed this file.
+    Remove(&'static str),
     /// It succeeds and says that it failed.
     Lie(Errno),
     /// A signal interrupts it, if it reads or appends.
@@ -28,9 +32,7 @@ pub(super) enum What {
     StopAmid,
     /// It is the last thing that happens.
     StopAfter,
-    /// The process dies before it.
-    DieBefore,
-    /// The process dies after it.
+    /// The process dies right after it, without any cleaning up.
     DieAfter,
 }
 
@@ -42,6 +44,7 @@ pub(super) struct FaultFs {
 
 #[derive(Debug)]
 struct Plan {
+    inner: Arc<dyn Fs>,
     calls: AtomicUsize,
     at: usize,
     what: What,
@@ -56,7 +59,8 @@ struct FaultFile {
 impl FaultFs {
     /// `what` happens at call `at`, counted from 0.
     pub(super) fn new(inner: Arc<dyn Fs>, at: usize, what: What) -> Self {
-        Self { inner, plan: Arc::new(Plan { calls: AtomicUsize::new(0), at, what }) }
+        let plan = Plan { inner: Arc::clone(&inner), calls: AtomicUsize::new(0), at, what };
+        Self { inner, plan: Arc::new(plan) }
     }
 
     pub(super) fn shared(&self) -> Arc<dyn Fs> {
@@ -88,7 +92,8 @@ impl Plan {
         if call < self.at {
             return act();
         }
-        if call > self.at {
+        let thrice = matches!(self.what, What::FailThrice(_)) && call <= self.at + 2;
+        if call > self.at && !thrice {
             let stops = matches!(self.what, What::StopBefore | What::StopAmid | What::StopAfter);
             return if stops { Err(stopped()) } else { act() };
         }
@@ -96,12 +101,11 @@ impl Plan {
             return result;
         }
         match self.what {
-            What::Nothing | What::Interrupt => act(),
-            What::Fail(errno) => Err(errno.into()),
-            What::Lie(errno) => act().and(Err(errno.into())),
+            What::Nothing | What::Interrupt | What::Remove(_) => act(),
+            What::Fail(errno) | What::FailThrice(errno) => Err(errno.into()),
+            What::Lie(errno) => act().and_then(|_| Err(errno.into())),
             What::StopBefore | What::StopAmid => Err(stopped()),
             What::StopAfter => act().and_then(|_| Err(stopped())),
-            What::DieBefore => std::process::abort(),
             What::DieAfter => {
                 drop(act());
                 std::process::abort()
@@ -167,8 +171,12 @@ impl File for FaultFile {
         self.plan.call_or(
             || inner.borrow_mut().append(octets),
             |what| match what {
-                What::Fail(errno) => Some(inner.borrow_mut().append(half).and(Err(errno.into()))),
-                What::StopAmid => Some(inner.borrow_mut().append(half).and(Err(io::Error::other("gone")))),
+                What::Fail(errno) | What::FailThrice(errno) => {
+                    Some(inner.borrow_mut().append(half).and_then(|_| Err(errno.into())))
+                }
+                What::StopAmid => {
+                    Some(inner.borrow_mut().append(half).and_then(|_| Err(io::Error::other("gone"))))
+                }
                 What::Interrupt => Some(Err(Errno::INTR.into())),
                 _ => None,
             },
@@ -200,7 +208,16 @@ impl File for FaultFile {
     }
 
     fn lock_mailbox(&self) -> io::Result<bool> {
-        self.plan.call(|| self.inner.lock_mailbox())
+        self.plan.call_or(
+            || self.inner.lock_mailbox(),
+            |what| match what {
+                What::Remove(path) => {
+                    self.plan.inner.remove(Path::new(path)).unwrap();
+                    Some(self.inner.lock_mailbox())
+                }
+                _ => None,
+            },
+        )
     }
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {

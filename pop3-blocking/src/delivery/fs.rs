@@ -87,7 +87,7 @@ fn open_real(path: &Path, more: OFlags) -> io::Result<RealFile> {
 
 impl Fs for RealFs {
     fn open(&self, path: &Path) -> io::Result<Box<dyn File>> {
-        // Without NONBLOCK a FIFO in the place of the file would hold us for ever.
+        // A device in the place of the file could hold us for ever.
         let file = match open_real(path, OFlags::NONBLOCK) {
             Err(e) if e.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "is a symbolic link"));

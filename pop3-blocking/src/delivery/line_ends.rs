@@ -54,14 +54,15 @@ impl LfFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
 
     fn filter<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
         let mut filter = LfFilter::default();
         let mut got = Vec::new();
         for part in parts {
-            filter.take(part, |octets| Ok(got.extend_from_slice(octets))).unwrap();
+            filter.take(part, |octets| got.write_all(octets)).unwrap();
         }
-        filter.finish(|octets| Ok(got.extend_from_slice(octets))).unwrap();
+        filter.finish(|octets| got.write_all(octets)).unwrap();
         got
     }
 

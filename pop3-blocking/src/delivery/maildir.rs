@@ -27,6 +27,28 @@ const NAMES: usize = 8;
 ///
 /// Any number of processes may deliver into one Maildir at once; no lock is taken. A finished message is
 /// [`Durability::Durable`], unless the file system does not know how to sync a directory.
+///
+/// ```
+/// use pop3_blocking::delivery::{Delivery, Durability, Journal, MaildirDelivery};
+/// use std::io::Write;
+///
+/// # let dir = std::env::temp_dir().join(format!("pop3-doc-{}", std::process::id()));
+/// let account = "pops://alice@mail.example.org:995";
+/// let mut journal = Journal::open(dir.join(Journal::file_name(account)), account)?;
+/// let mut maildir = MaildirDelivery::open(dir.join("inbox"))?;
+///
+/// let id = b"QhdPYR:00WBw1Ph7x7"; // from UIDL, where it stood once
+/// if !journal.contains(id) {
+///     let mut incoming = maildir.begin()?;
+///     incoming.write_all(b"Subject: hello\r\n\r\n")?; // from RETR, to its end
+///     if incoming.finish()? == Durability::Durable {
+///         journal.record(id)?;
+///     }
+/// }
+/// assert!(journal.contains(id)); // so DELE may follow
+/// # std::fs::remove_dir_all(dir)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct MaildirDelivery {
     fs: Arc<dyn Fs>,
@@ -207,5 +229,180 @@ impl Drop for Unfinished<'_> {
         if !self.moved {
             self.maildir.fs.remove(&self.path).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fault::{FaultFs, What};
+    use super::super::model::ModelFs;
+    use super::super::scratch::Scratch;
+    use super::*;
+    use rustix::io::Errno;
+    use std::collections::HashSet;
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn mode(path: PathBuf) -> u32 {
+        fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
+    }
+
+    fn model() -> ModelFs {
+        let fs = ModelFs::new();
+        fs.place("/mail", None);
+        fs
+    }
+
+    fn open(fs: &dyn Fs, inner: Arc<dyn Fs>) -> MaildirDelivery {
+        assert!(fs.is_dir(Path::new("/mail")).unwrap());
+        MaildirDelivery::open_on(inner, Path::new("/mail")).unwrap()
+    }
+
+    #[test]
+    fn r36_every_octet_arrives_as_it_was_received() {
+        let scratch = Scratch::new();
+        let mut maildir = MaildirDelivery::open(scratch.path("a/b/inbox")).unwrap();
+        let long = b"0123456789".repeat(100_000);
+        let corpus: [&[u8]; 9] = [
+            b"Subject: a\r\n\r\nb\r\n",
+            b".\r\n..\r\n.a\r\n",
+            b"",
+            b"no line end",
+            b"bare \r and \n and \r\r\n\n",
+            b"\0\x01\xff\xfe 8-bit \xc3\xa9\r\n",
+            b"+OK\r\n-ERR\r\nFrom a\r\n",
+            b"\r",
+            &long,
+        ];
+        for message in corpus {
+            let mut incoming = maildir.begin().unwrap();
+            for part in message.chunks(7_919) {
+                incoming.write_all(part).unwrap();
+            }
+            assert_eq!(scratch.names("a/b/inbox/new"), [""; 0], "visible before it is whole");
+            assert_eq!(incoming.finish().unwrap(), Durability::Durable);
+            assert_eq!(scratch.names("a/b/inbox/tmp"), [""; 0]);
+            let [name] = &scratch.names("a/b/inbox/new")[..] else { panic!("one message") };
+            let path = scratch.path("a/b/inbox/new").join(name);
+            assert_eq!(fs::read(&path).unwrap(), message);
+            assert_eq!(mode(path.clone()), 0o600);
+            fs::remove_file(path).unwrap();
+        }
+        for dir in ["a", "a/b", "a/b/inbox", "a/b/inbox/cur", "a/b/inbox/new", "a/b/inbox/tmp"] {
+            assert_eq!(mode(scratch.path(dir)), 0o700, "{dir}");
+        }
+    }
+
+    #[test]
+    fn pb_c16_a_message_without_its_end_leaves_nothing() {
+        let scratch = Scratch::new();
+        let mut maildir = MaildirDelivery::open(&scratch).unwrap();
+        for octets in [0, 1, 200_000] {
+            let mut incoming = maildir.begin().unwrap();
+            incoming.write_all(&vec![b'a'; octets]).unwrap();
+            incoming.flush().unwrap();
+            assert_eq!(scratch.names("tmp").len(), 1);
+            drop(incoming);
+            assert_eq!(scratch.names("tmp").len() + scratch.names("new").len(), 0, "{octets}");
+        }
+    }
+
+    #[test]
+    fn r16_ten_thousand_names_are_ours_and_differ() {
+        let fs = model();
+        let mut maildir = open(&fs, fs.shared());
+        for _ in 0..10_000 {
+            assert_eq!(maildir.begin().unwrap().finish().unwrap(), Durability::Durable);
+        }
+        let names: HashSet<_> = fs.contents("/mail/new").into_iter().map(|(path, _)| path).collect();
+        assert_eq!(names.len(), 10_000);
+        let host =
+            maildir.namer.next(fs.now()).split_once('.').unwrap().1.split_once('.').unwrap().1.to_owned();
+        for name in names {
+            let name = name.file_name().unwrap().to_str().unwrap();
+            let unique = name.strip_prefix("1700000000.M0P").unwrap().strip_suffix(&host).unwrap();
+            assert!(unique.bytes().all(|b| b.is_ascii_hexdigit() || b"QR.".contains(&b)), "{name}");
+        }
+    }
+
+    #[test]
+    fn r36_only_stale_files_are_removed_from_tmp() {
+        let fs = model();
+        drop(open(&fs, fs.shared()));
+        fs.place("/mail/tmp/old", Some(b"x"));
+        fs.place("/mail/tmp/dir", None);
+        fs.place("/mail/new/old", Some(b"x"));
+        fs.advance(Duration::from_secs(2));
+        fs.place("/mail/tmp/young", Some(b"x"));
+        fs.advance(Duration::from_secs(36 * 3600 - 1));
+        drop(open(&fs, fs.shared()));
+        assert_eq!(fs.contents("/mail/tmp"), [("/mail/tmp/young".into(), b"x".to_vec())]);
+        assert!(fs.is_dir(Path::new("/mail/tmp/dir")).unwrap());
+        assert_eq!(fs.contents("/mail/new").len(), 1);
+    }
+
+    #[test]
+    fn r36_a_symbolic_link_in_tmp_is_not_followed() {
+        let scratch = Scratch::new();
+        drop(MaildirDelivery::open(&scratch).unwrap());
+        fs::write(scratch.path("target"), "x").unwrap();
+        std::os::unix::fs::symlink(scratch.path("target"), scratch.path("tmp/link")).unwrap();
+        let listed = RealFs.list(&scratch.path("tmp")).unwrap();
+        assert_eq!(listed.len(), 0, "{listed:?}");
+    }
+
+    #[test]
+    fn r36_a_taken_name_is_never_overwritten() {
+        // Call 0 creates the file, 1 syncs it, 2 renames it.
+        for (what, at) in
+            [(What::Fail(Errno::EXIST), 0), (What::Fail(Errno::EXIST), 2), (What::Lie(Errno::EXIST), 2)]
+        {
+            let fs = model();
+            drop(open(&fs, fs.shared()));
+            let opening = FaultFs::new(fs.shared(), usize::MAX, What::Nothing);
+            drop(open(&fs, opening.shared()));
+            let failing = FaultFs::new(fs.shared(), opening.calls() + at, what);
+            let mut maildir = open(&fs, failing.shared());
+            assert_eq!(maildir.begin().unwrap().finish().unwrap(), Durability::Durable, "{what:?} {at}");
+            assert_eq!(fs.contents("/mail/new").len(), 1, "{what:?} {at}");
+            assert_eq!(fs.contents("/mail/tmp").len(), 0, "{what:?} {at}");
+        }
+        let scratch = Scratch::new();
+        fs::write(scratch.path("a"), "new").unwrap();
+        fs::write(scratch.path("b"), "old").unwrap();
+        for rename in [RealFs::rename_new, RealFs::link] {
+            let error = rename(&RealFs, &scratch.path("a"), &scratch.path("b")).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(scratch.path("b")).unwrap(), b"old");
+        }
+    }
+
+    #[test]
+    fn r36_a_message_with_a_gap_is_never_finished() {
+        let fs = model();
+        drop(open(&fs, fs.shared()));
+        let opening = FaultFs::new(fs.shared(), usize::MAX, What::Nothing);
+        drop(open(&fs, opening.shared()));
+        let failing = FaultFs::new(fs.shared(), opening.calls() + 1, What::Fail(Errno::NOSPC));
+        let mut maildir = open(&fs, failing.shared());
+        let mut incoming = maildir.begin().unwrap();
+        let error = incoming.write_all(&[b'a'; 100_000]).unwrap_err();
+        assert!(matches!(DeliveryError::from(error), DeliveryError::Full(_)));
+        assert!(incoming.write_all(b"there is room again").is_err());
+        assert!(matches!(incoming.finish(), Err(DeliveryError::Torn)));
+        assert_eq!(fs.contents("/mail/tmp"), []);
+        assert_eq!(fs.contents("/mail/new"), []);
+    }
+
+    #[test]
+    fn r36_what_is_no_directory_is_left_alone() {
+        let scratch = Scratch::new();
+        fs::write(scratch.path("file"), "x").unwrap();
+        for path in ["file", "file/below"] {
+            let error = MaildirDelivery::open(scratch.path(path)).unwrap_err();
+            assert!(matches!(error, DeliveryError::Io(_)), "{error}");
+        }
+        assert_eq!(scratch.names(""), ["file"]);
     }
 }

@@ -150,14 +150,15 @@ fn ctime(seconds: u64) -> String {
 mod tests {
     use super::*;
     use core::time::Duration;
+    use std::io::Write;
 
     fn encode<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
         let mut encoder = Encoder::default();
         let mut got = Vec::new();
         for part in parts {
-            encoder.take(part, |octets| Ok(got.extend_from_slice(octets))).unwrap();
+            encoder.take(part, |octets| got.write_all(octets)).unwrap();
         }
-        encoder.finish(|octets| Ok(got.extend_from_slice(octets))).unwrap();
+        encoder.finish(|octets| got.write_all(octets)).unwrap();
         got
     }
 

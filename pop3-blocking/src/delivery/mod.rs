@@ -54,13 +54,20 @@ mod pending;
 #[cfg(feature = "maildir")]
 mod record;
 
-#[cfg(all(test, feature = "maildir"))]
+#[cfg(test)]
+#[cfg(feature = "maildir")]
 mod fault;
-#[cfg(all(test, feature = "maildir"))]
+#[cfg(test)]
+#[cfg(feature = "maildir")]
 mod kill;
-#[cfg(all(test, feature = "maildir"))]
+#[cfg(test)]
+#[cfg(feature = "maildir")]
 mod model;
-#[cfg(all(test, feature = "maildir"))]
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod scratch;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
 mod sweep;
 
 pub use error::{DeliveryError, Fault};

@@ -16,7 +16,7 @@ use super::fs::{File, Fs};
 /// What a crash leaves of what was not synced.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Crash {
-    /// Everything: only the process died.
+    /// Everything, though still unsynced: only the process died.
     Kill,
     /// Nothing.
     Power,
@@ -128,7 +128,10 @@ impl ModelFs {
                             }
                         }
                     }
-                    synced.clone_from(seen);
+                    // Only a power failure shows what the disk holds.
+                    if !matches!(crash, Crash::Kill) {
+                        synced.clone_from(seen);
+                    }
                     (*opening_lock, *mailbox_lock) = (0, 0);
                 }
                 Node::Dir { seen, synced } => {
@@ -147,7 +150,9 @@ impl ModelFs {
                             }
                         }
                     }
-                    synced.clone_from(seen);
+                    if !matches!(crash, Crash::Kill) {
+                        synced.clone_from(seen);
+                    }
                 }
             }
         }

@@ -171,6 +171,7 @@ mod tests {
             assert!(!torn(&format!("/changed{at}"), &damaged), "changed octet {at}");
         }
         assert!(!torn("/behind", &[&whole[..], b"From b\n"].concat()));
+        assert!(!torn("/much-behind", &[&whole[..], &PLACE.encode(), &[0; 1000]].concat()));
         assert!(!torn("/torn-and-behind", &[&whole[..15], b"From b\n"].concat()));
     }
 }

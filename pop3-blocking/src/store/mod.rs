@@ -247,3 +247,12 @@ impl StdError for CommitError {
         Some(self.source.as_ref())
     }
 }
+
+/// So that a program can keep a handle to what it gives to a server.
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    type Maildrop = S::Maildrop;
+
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Self::Maildrop, OpenError> {
+        (**self).open(who, cx)
+    }
+}

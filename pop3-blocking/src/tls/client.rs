@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -125,6 +126,8 @@ impl ClientTlsBuilder {
 
     /// Shows a client certificate to a server that asks for one (R8314-5.5): the chain, own certificate first, and the
     /// unencrypted key, both as PEM files. For SASL EXTERNAL.
+    ///
+    /// Sessions are then not resumed: a resumed one shows no certificate, and not every server remembers it (RDM-2.1j).
     pub fn client_certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         self.identity = Some((Pem::File(chain.into()), Pem::File(key.into())));
         self
@@ -150,6 +153,7 @@ impl ClientTlsBuilder {
 
     /// TLS 1.2 alone, for tests of what differs there.
     #[cfg(test)]
+    #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
     pub(crate) fn only_tls12(mut self) -> Self {
         self.versions = super::ONLY_TLS12;
         self
@@ -157,7 +161,7 @@ impl ClientTlsBuilder {
 
     /// Reads the files and makes the configuration.
     ///
-    /// Sessions are remembered in memory and resumed; early data is off.
+    /// Sessions are remembered in memory and resumed, unless there is a client certificate; early data is off.
     ///
     /// # Errors
     ///
@@ -181,6 +185,9 @@ impl ClientTlsBuilder {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain.certificates()?, key.private_key()?)?,
         };
+        if self.identity.is_some() {
+            config.resumption = Resumption::disabled();
+        }
         config.alpn_protocols = vec![ALPN.to_vec()];
         Ok(ClientTls::from_config(Arc::new(config)))
     }

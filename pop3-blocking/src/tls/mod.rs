@@ -10,6 +10,25 @@
 //! `webpki-roots`), [`ClientTlsBuilder::ca_file`] or [`ClientTlsBuilder::ca_pem`]. A program with other wishes hands over a
 //! rustls configuration of its own: [`ClientTls::from_config`], [`ServerTls::from_config`].
 //!
+//! ```no_run
+//! use std::net::TcpStream;
+//! use std::time::Duration;
+//!
+//! use pop3_blocking::tls::{ClientTls, ServerName};
+//! use pop3_blocking::{Deadline, Transport};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let tls = ClientTls::builder().ca_file("/etc/ssl/our-own-ca.pem").build()?;
+//! let stream = TcpStream::connect(("pop.example.org", 995))?;
+//! stream.set_nodelay(true)?;
+//! let server = ServerName::parse("pop.example.org")?;
+//! let transport = Transport::plain(stream).connect_tls(&tls, &server, Deadline::after(Duration::from_secs(20)))?;
+//! println!("{:?}", transport.tls());
+//! transport.close(None)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Deviations of the library underneath, known and accepted: a server refuses a name it has no certificate for with alert
 //! `access_denied`, not `unrecognized_name`; SRV-ID in certificates is not compared (R7817-3.3).
 
@@ -20,12 +39,14 @@ mod client;
 mod error;
 mod identity;
 mod info;
+#[cfg(feature = "certificate-names")]
+mod names;
 mod pem;
 mod provider;
 pub(crate) mod pump;
 mod server;
 #[cfg(test)]
-#[cfg(any(feature = "aws-lc-rs", feature = "ring"))]
+#[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
 pub(crate) mod test_ca;
 #[cfg(test)]
 #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
@@ -36,6 +57,8 @@ pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::TlsConfigError;
 pub use identity::{ServerName, ServerNameError};
 pub use info::{TlsInfo, TlsVersion};
+#[cfg(feature = "certificate-names")]
+pub use names::CertificateNames;
 pub use provider::provider;
 pub use server::{ClientCertificates, ServerTls, ServerTlsBuilder};
 
@@ -52,4 +75,5 @@ fn versions(minimum: TlsVersion) -> &'static [&'static SupportedProtocolVersion]
 
 static ONLY_TLS13: &[&SupportedProtocolVersion] = &[&rustls::version::TLS13];
 #[cfg(test)]
+#[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
 static ONLY_TLS12: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];

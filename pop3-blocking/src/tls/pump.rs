@@ -1,14 +1,13 @@
 //! The only place that drives a rustls connection: [`Pump`], records in, octets out, and the other way round.
 //!
-//! A pump does no input or output of its own. The transport reads records into [`room`](Pump::room), reports them with
-//! [`received`](Pump::received), has them decrypted by [`digest`](Pump::digest) and takes the octets with
-//! [`take`](Pump::take). For the other direction [`seal`](Pump::seal) makes records and
-//! [`write_records`](Pump::write_records) hands them to one gathering write.
+//! A pump waits for nothing by itself. The transport has it read records with [`read_records`](Pump::read_records),
+//! decrypt them with [`process`](Pump::process) and takes the octets with [`take`](Pump::take). For the other direction
+//! [`seal`](Pump::seal) makes records and [`write_records`](Pump::write_records) hands them to one gathering write.
 //!
-//! The room exists because rustls by itself reads 4 KiB at a time: five system calls for one full record.
+//! rustls reads into its own buffer, which grows to a full record while records keep coming and shrinks to 4 KiB when
+//! they do not; a buffer of ours in front of it was measured and gained nothing.
 
-use std::io::{self, BufRead as _, Read as _, Write};
-use std::ops::Range;
+use std::io::{self, BufRead as _, Read, Write};
 
 use rustls::{ClientConnection, Connection, ContentType, ServerConnection};
 
@@ -18,13 +17,7 @@ use super::{ALPN, ClientTls, ServerName, ServerTls};
 /// A TLS connection without its stream.
 pub(crate) struct Pump {
     connection: Connection,
-    /// Records as received.
-    inbox: Box<[u8]>,
-    /// Which part of `inbox` rustls has not yet seen.
-    unseen: Range<usize>,
-    /// The first octets the peer sent, up to and with the version in a ClientHello.
-    opening: [u8; 11],
-    opened: usize,
+    opening: Opening,
     /// Octets that are decrypted and not yet taken.
     plaintext: usize,
     peer_has_closed: bool,
@@ -47,10 +40,7 @@ impl Pump {
     fn new(connection: Connection, server: Option<ServerName>, requires_alpn: bool) -> Self {
         Self {
             connection,
-            inbox: vec![0; INBOX].into_boxed_slice(),
-            unseen: 0..0,
-            opening: [0; 11],
-            opened: 0,
+            opening: Opening::default(),
             plaintext: 0,
             peer_has_closed: false,
             server,
@@ -58,55 +48,32 @@ impl Pump {
         }
     }
 
-    /// Where the next records go. Not empty as long as [`has_input`](Self::has_input) is false.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
-        if self.unseen.is_empty() {
-            self.unseen = 0..0;
+    /// Reads once from `stream`; zero at its end. Only to be called when there is no plaintext left to take.
+    pub(crate) fn read_records(&mut self, stream: &mut dyn Read) -> io::Result<usize> {
+        if self.opening.is_complete() {
+            return self.connection.read_tls(stream);
         }
-        self.inbox.get_mut(self.unseen.end..).unwrap_or_default()
+        self.connection.read_tls(&mut Listening { stream, opening: &mut self.opening })
     }
 
-    /// So many octets were put into the room.
-    pub(crate) fn received(&mut self, octets: usize) {
-        let new = self.unseen.end..self.unseen.end.saturating_add(octets).min(self.inbox.len());
-        for (kept, octet) in
-            self.opening.iter_mut().skip(self.opened).zip(self.inbox.get(new.clone()).unwrap_or_default())
-        {
-            *kept = *octet;
-            self.opened = self.opened.saturating_add(1);
-        }
-        self.unseen.end = new.end;
-    }
-
-    /// Decrypts what was received, until there is plaintext to take, all has been seen, or the peer has closed.
+    /// Decrypts all whole records that were read.
     ///
     /// # Errors
     ///
     /// A fatal error; an alert for the peer may wait in [`write_records`](Self::write_records). The same error is
     /// returned again by later calls. Plaintext of earlier records may wait all the same.
-    pub(crate) fn digest(&mut self) -> Result<(), rustls::Error> {
-        while self.has_input() && !self.has_plaintext() && !self.peer_has_closed {
-            let mut records = self.inbox.get(self.unseen.clone()).unwrap_or_default();
-            match self.connection.read_tls(&mut records) {
-                Ok(0) => return Err(rustls::Error::General("no progress on received records".into())),
-                Ok(seen) => self.unseen.start = self.unseen.start.saturating_add(seen),
-                Err(error) => return Err(rustls::Error::General(error.to_string())),
+    pub(crate) fn process(&mut self) -> Result<(), rustls::Error> {
+        match self.connection.process_new_packets() {
+            Ok(state) => {
+                self.plaintext = state.plaintext_bytes_to_read();
+                self.peer_has_closed = state.peer_has_closed();
+                Ok(())
             }
-            let outcome = self.connection.process_new_packets();
-            match &outcome {
-                Ok(state) => {
-                    self.plaintext = state.plaintext_bytes_to_read();
-                    self.peer_has_closed = state.peer_has_closed();
-                }
-                Err(_) => self.plaintext = self.plaintext_after_error(),
+            Err(error) => {
+                self.plaintext = self.connection.reader().fill_buf().map_or(0, <[u8]>::len);
+                Err(error)
             }
-            outcome?;
         }
-        if self.peer_has_closed {
-            // Nothing behind a closure alert counts (RFC 8446 section 6.1).
-            self.unseen = 0..0;
-        }
-        Ok(())
     }
 
     /// Moves decrypted octets into `room`; zero if there are none.
@@ -123,7 +90,7 @@ impl Pump {
     ///
     /// # Errors
     ///
-    /// The fatal error that [`digest`](Self::digest) met before.
+    /// The fatal error that [`process`](Self::process) met before.
     pub(crate) fn seal(&mut self, octets: &[u8]) -> Result<usize, rustls::Error> {
         match self.connection.writer().write(octets) {
             Ok(0) => Err(rustls::Error::EncryptError),
@@ -147,11 +114,6 @@ impl Pump {
         self.connection.send_close_notify();
     }
 
-    /// Whether records were received that rustls has not yet seen.
-    pub(crate) fn has_input(&self) -> bool {
-        !self.unseen.is_empty()
-    }
-
     pub(crate) const fn has_plaintext(&self) -> bool {
         self.plaintext > 0
     }
@@ -169,16 +131,9 @@ impl Pump {
         self.peer_has_closed
     }
 
-    /// Whether the first octet received starts a TLS record. The SSL 2.0 hello does not (R6176-3.1).
+    /// Whether what was received, if anything, starts like TLS.
     pub(crate) fn speaks_tls(&self) -> bool {
-        self.opened == 0
-            || matches!(
-                ContentType::from(self.opening[0]),
-                ContentType::ChangeCipherSpec
-                    | ContentType::Alert
-                    | ContentType::Handshake
-                    | ContentType::ApplicationData
-            )
+        self.opening.is_tls()
     }
 
     /// The alert for a client whose opening rustls has no good answer to; `None` leaves the answer to rustls.
@@ -194,8 +149,8 @@ impl Pump {
             return Some(&[21, 3, 3, 0, 2, 2, 50]);
         }
         let missing = rustls::PeerIncompatible::SignatureAlgorithmsExtensionRequired;
-        let old = matches!(self.opening, [22, 3, _, _, _, 1, _, _, _, 3, minor] if minor < 3);
-        (old && error == Some(&rustls::Error::PeerIncompatible(missing))).then_some(&[21, 3, 1, 0, 2, 2, 70])
+        (self.opening.is_old_hello() && error == Some(&rustls::Error::PeerIncompatible(missing)))
+            .then_some(&[21, 3, 1, 0, 2, 2, 70])
     }
 
     /// Whether ALPN is required by configuration and was not agreed on.
@@ -206,11 +161,55 @@ impl Pump {
     pub(crate) const fn info(&self) -> TlsInfo<'_> {
         TlsInfo::new(&self.connection, self.server.as_ref())
     }
+}
 
-    fn plaintext_after_error(&mut self) -> usize {
-        self.connection.reader().fill_buf().map_or(0, <[u8]>::len)
+/// The first octets of the peer, up to and with the version in a ClientHello.
+#[derive(Default)]
+struct Opening {
+    octets: [u8; 11],
+    known: usize,
+}
+
+impl Opening {
+    fn hear(&mut self, octets: &[u8]) {
+        for (kept, octet) in self.octets.iter_mut().skip(self.known).zip(octets) {
+            *kept = *octet;
+            self.known += 1;
+        }
+    }
+
+    const fn is_complete(&self) -> bool {
+        self.known == self.octets.len()
+    }
+
+    /// Whether the first octet is the type of a TLS record. In the hello of SSL 2.0 it is a length (R6176-3.1).
+    fn is_tls(&self) -> bool {
+        self.known == 0
+            || matches!(
+                ContentType::from(self.octets[0]),
+                ContentType::ChangeCipherSpec
+                    | ContentType::Alert
+                    | ContentType::Handshake
+                    | ContentType::ApplicationData
+            )
+    }
+
+    /// Whether it is a ClientHello of TLS 1.1 or older.
+    const fn is_old_hello(&self) -> bool {
+        matches!(self.octets, [22, 3, _, _, _, 1, _, _, _, 3, minor] if minor < 3)
     }
 }
 
-/// One full record with its overhead, so that a bulk read is one system call for each (16,384 + 256 + 5 octets).
-const INBOX: usize = 16_645;
+/// Reads for rustls and takes note of the opening.
+struct Listening<'a> {
+    stream: &'a mut dyn Read,
+    opening: &'a mut Opening,
+}
+
+impl Read for Listening<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let octets = self.stream.read(room)?;
+        self.opening.hear(room.get(..octets).unwrap_or_default());
+        Ok(octets)
+    }
+}

@@ -188,6 +188,7 @@ impl ServerTlsBuilder {
 
     /// TLS 1.2 alone, for tests of what differs there.
     #[cfg(test)]
+    #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
     pub(crate) fn only_tls12(mut self) -> Self {
         self.versions = super::ONLY_TLS12;
         self

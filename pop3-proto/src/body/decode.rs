@@ -10,7 +10,7 @@
 //! Chunks borrow the input and span as many lines as they can. At most two octets are held back, and they are known
 //! (`.` and CR), so the machine needs no buffer.
 
-use memchr::memmem;
+use memchr::{memchr, memmem};
 
 /// Removes the byte-stuffing of one body and finds its end.
 ///
@@ -77,8 +77,8 @@ impl BodyDecoder {
     /// [`BodyStep::End`]. The count may be 0 beside a chunk: the chunk then is an octet that an earlier call held
     /// back. After the end every call returns `(0, BodyStep::End)`.
     ///
-    /// A chunk runs to the next line that begins with a dot or to the end of `input`, whichever is first. The time
-    /// is linear in the octets taken, however they are cut. Nothing is ever refused: every octet but the stuffing
+    /// A chunk runs to the next LF that a dot follows or to the end of `input`, whichever is first. The time is linear
+    /// in the octets taken, however they are cut. Nothing is ever refused: every octet but the stuffing
     /// is content.
     ///
     /// # Source
@@ -120,24 +120,27 @@ impl BodyDecoder {
         matches!(self.at, At::End)
     }
 
-    /// The first octets of `rest` up to the next dot that begins a line. The first octet is known to be none.
+    /// The first octets of `rest`, up to the next LF before a dot. The first octet is known to be content.
+    ///
+    /// Whether that LF ends a line, so that the dot is special, is told by the new place.
     fn run<'i>(&mut self, rest: &'i [u8]) -> &'i [u8] {
-        let line_end: &[u8] = if self.lenient_lf { b"\n" } else { b"\r\n" };
-        // The only dot that the search below cannot see: its CR was in the input before.
-        let length = if self.at == At::Cr && rest.starts_with(b"\n.") {
-            Some(1)
-        } else if self.lenient_lf {
-            memmem::find(rest, b"\n.").map(|at| at.saturating_add(1))
+        // The first line by itself: where one line begins with a dot others do, and the long search has a price.
+        let first = memchr(b'\n', rest).unwrap_or(rest.len());
+        let behind = first.saturating_add(1);
+        let last = if rest.get(behind) == Some(&b'.') {
+            Some(first)
         } else {
-            memmem::find(rest, b"\r\n.").map(|at| at.saturating_add(2))
+            // LF and dot are rare beside each other, CR and LF are not: this seldom stops in vain.
+            let found = memmem::find(rest.get(behind..).unwrap_or(&[]), b"\n.");
+            found.map(|lf| lf.saturating_add(behind))
         };
-        let run = length.and_then(|n| rest.get(..n)).unwrap_or(rest);
-        self.at = if run.ends_with(line_end) || (self.at == At::Cr && run == b"\n") {
-            At::LineStart
-        } else if run.last() == Some(&b'\r') {
-            At::Cr
-        } else {
-            At::Text
+        let run = last.and_then(|lf| rest.get(..=lf)).unwrap_or(rest);
+        self.at = match run {
+            [.., b'\r', b'\n'] => At::LineStart,
+            [b'\n'] if self.at == At::Cr => At::LineStart,
+            [.., b'\n'] if self.lenient_lf => At::LineStart,
+            [.., b'\r'] => At::Cr,
+            _ => At::Text,
         };
         run
     }

@@ -5,7 +5,7 @@
 //! and moves the state so that the octet it precedes is plain. That is why a call may stop between any two octets.
 
 use crate::{Full, Sink};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 /// Which changes a message undergoes on its way out, besides line ends.
 ///
@@ -97,10 +97,24 @@ impl BodyEncoder {
             return Progress { read, written };
         }
         while let (Some(&next), Some(room)) = (src.get(read), dst.get_mut(written..)) {
-            let Some(slot) = room.first_mut() else { break };
+            if room.is_empty() {
+                break;
+            }
             if let Some(added) = self.scan.insertion(next) {
-                *slot = added;
-                written = written.saturating_add(1);
+                match room {
+                    [first, second, ..] => {
+                        *first = added;
+                        *second = next;
+                        self.scan.take(next);
+                        read = read.saturating_add(1);
+                        written = written.saturating_add(2);
+                    }
+                    [only] => {
+                        *only = added;
+                        written = written.saturating_add(1);
+                    }
+                    [] => {}
+                }
                 continue;
             }
             let fits = src.len().saturating_sub(read).min(room.len());
@@ -164,7 +178,7 @@ impl BodyEncoder {
 /// Replaces each NUL.
 fn mask(octets: &mut [u8]) {
     let mut rest = octets;
-    while let Some(at) = memchr::memchr(0, rest) {
+    while let Some(at) = memchr(0, rest) {
         let Some((nul, behind)) = rest.get_mut(at..).and_then(<[u8]>::split_first_mut) else { return };
         *nul = 0x80;
         rest = behind;
@@ -237,29 +251,52 @@ impl Scan {
         }
     }
 
-    /// Takes the octets that need nothing added between them; returns how many. The first one is known to be plain.
+    /// Takes the one octet before which something was added.
+    pub(super) fn take(&mut self, octet: u8) {
+        if octet == b'\n' {
+            self.wants_separator &= !self.place.is_blank();
+            self.place = Place::Start;
+        }
+        self.octets = self.octets.saturating_add(1);
+    }
+
+    /// Takes octets that need nothing added between them; returns how many. The first one is known to be plain, so
+    /// it is one at least.
     pub(super) fn run(&mut self, src: &[u8]) -> usize {
+        let taken = if self.wants_separator {
+            self.header_run(src)
+        } else {
+            let taken = plain_run(src);
+            // Empty lines do not matter any more, and all else is told by the last octet.
+            self.place = match src.get(..taken).and_then(<[u8]>::last) {
+                None => self.place,
+                Some(b'\n') => Place::Start,
+                Some(b'\r') => Place::Cr,
+                Some(_) => Place::Text,
+            };
+            taken
+        };
+        self.octets = self.octets.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
+        taken
+    }
+
+    /// Like [`plain_run`], but looks for an empty line and stops behind it.
+    fn header_run(&mut self, src: &[u8]) -> usize {
         let mut line_start = 0usize;
-        let mut length = src.len();
         for lf in memchr_iter(b'\n', src) {
-            let place = self.place.after(src.get(line_start..lf).unwrap_or(&[]));
-            if !place.is_after_cr() {
-                length = lf;
-                break;
+            self.place = self.place.after(src.get(line_start..lf).unwrap_or(&[]));
+            if !self.place.is_after_cr() {
+                return lf;
             }
-            if place.is_blank() {
-                self.wants_separator = false;
-            }
+            self.wants_separator = !self.place.is_blank();
             self.place = Place::Start;
             line_start = lf.saturating_add(1);
-            if src.get(line_start) == Some(&b'.') {
-                length = line_start;
-                break;
+            if !self.wants_separator || src.get(line_start) == Some(&b'.') {
+                return line_start;
             }
         }
-        self.place = self.place.after(src.get(line_start..length).unwrap_or(&[]));
-        self.octets = self.octets.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-        length
+        self.place = self.place.after(src.get(line_start..).unwrap_or(&[]));
+        src.len()
     }
 
     /// Ends the message: counts the line ends that are missing and returns how many, 0 to 2.
@@ -275,6 +312,53 @@ impl Scan {
     pub(super) const fn octets(&self) -> u64 {
         self.octets
     }
+}
+
+/// How many octets need nothing added between them, if the first one is plain: up to an LF without CR, or up to a dot
+/// behind an LF.
+fn plain_run(src: &[u8]) -> usize {
+    let mut at = 0usize;
+    if src.first() == Some(&b'\n') {
+        if src.get(1) == Some(&b'.') {
+            return 1;
+        }
+        at = 1;
+    }
+    loop {
+        let Some(found) = src.get(at..).and_then(|rest| memchr(b'\n', rest)) else { return src.len() };
+        let lf = at.saturating_add(found);
+        if lf.checked_sub(1).and_then(|before| src.get(before)) != Some(&b'\r') {
+            return lf;
+        }
+        at = lf.saturating_add(1);
+        if src.get(at) == Some(&b'.') {
+            return at;
+        }
+        // One line that ends in CRLF promises others.
+        at = at.saturating_add(plain_blocks(src, at));
+    }
+}
+
+/// How many octets of `src` from `at` on are plain, in whole blocks; the octet before `at` must be known.
+///
+/// It asks the question of [`plain_run`] of each octet and both its neighbours. That is more work than to search for
+/// line ends, but it has no branch inside a block, so the compiler makes vector instructions of it.
+fn plain_blocks(src: &[u8], at: usize) -> usize {
+    const BLOCK: usize = 64;
+    let mut taken = 0usize;
+    let Some(mut rest) = at.checked_sub(1).and_then(|before| src.get(before..)) else { return 0 };
+    while let Some(window) = rest.first_chunk::<{ BLOCK + 2 }>() {
+        let octets = window.iter().zip(window.iter().skip(1)).zip(window.iter().skip(2));
+        let special = octets.fold(false, |special, ((&before, &octet), &behind)| {
+            special | ((octet == b'\n') & ((before != b'\r') | (behind == b'.')))
+        });
+        if special {
+            break;
+        }
+        taken = taken.saturating_add(BLOCK);
+        rest = rest.get(BLOCK..).unwrap_or(&[]);
+    }
+    taken
 }
 
 #[cfg(test)]
@@ -328,6 +412,22 @@ mod tests {
                 let wire = encoded(message.chunks(piece), room, rules);
                 assert_eq!(wire, expected, "pieces of {piece} into {room}: {}", message.escape_ascii());
             }
+        }
+    }
+
+    #[test]
+    fn r1939_3_11_all_short_strings_at_every_place_of_a_block() {
+        for offset in 0..=68 {
+            let mut message = b"\r\na line\r\n".to_vec();
+            message.resize(message.len() + offset, b'x');
+            let start = message.len();
+            strings(LINES, 4, |middle| {
+                message.truncate(start);
+                message.extend(middle);
+                message.resize(message.len() + 68, b'y');
+                let expected = stuffed(&canonical(&message, PLAIN));
+                assert_eq!(encoded([&message[..]], 256, PLAIN), expected, "{offset} {middle:?}");
+            });
         }
     }
 

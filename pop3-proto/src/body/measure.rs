@@ -27,10 +27,13 @@ impl Measure {
     pub fn update(&mut self, src: &[u8]) {
         let mut rest = src;
         while let Some(&next) = rest.first() {
-            if self.scan.insertion(next).is_none() {
-                let n = self.scan.run(rest);
-                rest = rest.get(n..).unwrap_or(&[]);
-            }
+            let taken = if self.scan.insertion(next).is_some() {
+                self.scan.take(next);
+                1
+            } else {
+                self.scan.run(rest)
+            };
+            rest = rest.get(taken..).unwrap_or(&[]);
         }
     }
 

@@ -43,14 +43,14 @@ pub use measure::Measure;
 pub use top::TopFilter;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::{vec, vec::Vec};
 
     pub(super) const LINES: &[u8] = b"\r\n.a";
 
     /// Calls `check` with every string over `alphabet` of up to `longest` octets, the empty one included.
-    pub(super) fn strings(alphabet: &[u8], longest: usize, mut check: impl FnMut(&[u8])) {
+    pub(crate) fn strings(alphabet: &[u8], longest: usize, mut check: impl FnMut(&[u8])) {
         fn grow(string: &mut Vec<u8>, alphabet: &[u8], longest: usize, check: &mut dyn FnMut(&[u8])) {
             check(string);
             if string.len() < longest {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     /// The message as delivered, written down from the rules in the head of this module.
-    pub(super) fn canonical(message: &[u8], rules: BodyRules) -> Vec<u8> {
+    pub(crate) fn canonical(message: &[u8], rules: BodyRules) -> Vec<u8> {
         let mut out = Vec::new();
         for &octet in message {
             if octet == b'\n' && out.last() != Some(&b'\r') {

@@ -207,7 +207,11 @@ impl<const DEPTH: usize> Client<DEPTH> {
             return Err(SendError::TooLong { octets, limit: self.limits.command });
         }
         command.encode(out)?;
-        Ok(self.sent(command.verb(), command.message(), command.reply_shape()))
+        let id = self.sent(command.verb(), command.message(), command.reply_shape());
+        if let Command::Auth { initial, .. } = command {
+            self.sasl = Sasl::Server { fresh: initial.is_none() };
+        }
+        Ok(id)
     }
 
     /// Starts a SASL exchange; `initial` is the mechanism's first message before base64, if it has one to send now.
@@ -403,6 +407,9 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if !follows_user || state::success(self.projected, verb).is_none() {
             return Err(SendError::OutOfPlace { verb, state: self.projected });
         }
+        if DEPTH == 0 {
+            return Err(SendError::TooManyOutstanding { limit: 0 });
+        }
         if self.queue.is_empty() && !self.is_receiving() {
             return if self.unread { Err(SendError::UnreadInput) } else { Ok(()) };
         }
@@ -440,13 +447,6 @@ impl<const DEPTH: usize> Client<DEPTH> {
         // `check` has seen that there is room, and that the command can succeed in the projected state.
         let _ = self.queue.push(Outstanding { id, verb, message, shape });
         self.projected = state::success(self.projected, verb).unwrap_or(self.projected);
-        if verb == Verb::Auth {
-            self.sasl = Sasl::Server { fresh: false };
-        }
-        if verb == Verb::Capa {
-            self.capabilities =
-                Capabilities { pipelining: self.capabilities.pipelining, ..Capabilities::default() };
-        }
         trace!("client: sent {verb}, {} outstanding", self.queue.len());
         id
     }

@@ -283,3 +283,302 @@ fn auth(input: &[u8]) -> IResult<&[u8], Command<'_>> {
     let initial = map_opt(preceded(char(' '), take_while(|b| b != b' ')), |t| InitialResponse::parse(t).ok());
     (name, opt(initial)).map(|(mechanism, initial)| Command::Auth { mechanism, initial }).parse(input)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::Base64;
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use std::format;
+
+    fn n(number: u32) -> MessageNumber {
+        MessageNumber::new(number).unwrap()
+    }
+
+    fn encoded(command: &Command<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        command.encode(&mut out).unwrap();
+        out
+    }
+
+    /// Every kind of command over these arguments.
+    fn commands<'a>(name: &'a [u8], password: &'a [u8], number: u32, lines: u64) -> Vec<Command<'a>> {
+        let (name, number) = (Arg::new(name).unwrap(), n(number));
+        let mechanism = MechanismName::parse(b"X-MECH_1").unwrap();
+        let auth = |initial| Command::Auth { mechanism, initial };
+        vec![
+            Command::User(name),
+            Command::Pass(Secret::new(password).unwrap()),
+            Command::Apop { name, digest: Arg::new(b"c4c9334bac560ecc979e58001b3e22fb").unwrap() },
+            auth(None),
+            auth(Some(InitialResponse::from(Base64::EMPTY))),
+            auth(Some(InitialResponse::from(Base64::new(b"AHRlc3QAdGVzdA==").unwrap()))),
+            Command::Mechanisms,
+            Command::Capa,
+            Command::Stls,
+            Command::Utf8,
+            Command::Lang(None),
+            Command::Lang(Some(name)),
+            Command::Stat,
+            Command::List(None),
+            Command::List(Some(number)),
+            Command::Uidl(None),
+            Command::Uidl(Some(number)),
+            Command::Retr(number),
+            Command::Top { number, lines },
+            Command::Dele(number),
+            Command::Noop,
+            Command::Rset,
+            Command::Quit,
+        ]
+    }
+
+    #[test]
+    fn r1939_3_1_the_octets_of_every_command() {
+        let lines: Vec<u8> = commands(b"alice", b" a b ", 7, 3).iter().flat_map(encoded).collect();
+        assert_eq!(
+            String::from_utf8(lines).unwrap(),
+            "USER alice\r\nPASS  a b \r\nAPOP alice c4c9334bac560ecc979e58001b3e22fb\r\nAUTH X-MECH_1\r\n\
+            AUTH X-MECH_1 =\r\nAUTH X-MECH_1 AHRlc3QAdGVzdA==\r\nAUTH\r\nCAPA\r\nSTLS\r\nUTF8\r\nLANG\r\nLANG alice\r\n\
+            STAT\r\nLIST\r\nLIST 7\r\nUIDL\r\nUIDL 7\r\nRETR 7\r\nTOP 7 3\r\nDELE 7\r\nNOOP\r\nRSET\r\nQUIT\r\n"
+        );
+    }
+
+    #[test]
+    fn pb_c23_pb_c11_pb_k05_what_is_built_encodes_and_parses_back_to_itself() {
+        let mut seed = 1u32;
+        let mut random = |bound: u32| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 8) % bound
+        };
+        for _ in 0..2000 {
+            let name: Vec<u8> = (0..=random(20)).map(|_| random(256) as u8).collect();
+            let password: Vec<u8> = (0..=random(20)).map(|_| random(256) as u8).collect();
+            let name = if Arg::new(&name).is_ok() { &name[..] } else { b"n" };
+            let password = if Secret::new(&password).is_ok() { &password[..] } else { b" p " };
+            let number = [1, 10, random(u32::MAX) + 1, u32::MAX][random(4) as usize];
+            let lines = [0, 1, u64::from(random(u32::MAX)), u64::MAX][random(4) as usize];
+            for command in commands(name, password, number, lines) {
+                let line = encoded(&command);
+                let content = line.strip_suffix(b"\r\n").unwrap();
+                assert_eq!(Command::parse(content), Ok(command), "{}", line.escape_ascii());
+                assert_eq!(line.len(), command.encoded_len());
+                assert!(!content.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)));
+                // No blank is doubled or last, but in a password.
+                if command.verb() != Verb::Pass {
+                    assert!(content.last() != Some(&b' ') && !content.windows(2).any(|w| w == b"  "));
+                }
+                assert_eq!(Verb::from_keyword(content.split(|&b| b == b' ').next().unwrap()), {
+                    let verb = command.verb();
+                    Some(if verb == Verb::Mechanisms { Verb::Auth } else { verb })
+                });
+            }
+        }
+    }
+
+    #[test]
+    fn pb_k08_r2449_4_2_every_size_of_room_takes_all_or_nothing() {
+        for command in commands(b"alice", b"secret", u32::MAX, u64::MAX) {
+            let whole = encoded(&command);
+            for room in 0..whole.len() {
+                let mut storage = vec![b'-'; room];
+                let mut out = &mut storage[..];
+                assert_eq!(command.encode(&mut out), Err(Full { needed: whole.len() }));
+                assert_eq!(out.len(), room);
+                assert!(storage.iter().all(|&b| b == b'-'));
+            }
+            let mut storage = vec![0; whole.len()];
+            command.encode(&mut &mut storage[..]).unwrap();
+            assert_eq!(storage, whole);
+        }
+    }
+
+    #[test]
+    fn pb_s20_every_keyword_with_none_to_three_arguments() {
+        // How many arguments `1` each takes, from the table of commands.
+        let table: [(&str, &[usize]); 21] = [
+            ("USER", &[1]),
+            ("PASS", &[1, 2, 3]),
+            ("APOP", &[2]),
+            ("AUTH", &[0, 1]), // a second argument would be base64
+            ("CAPA", &[0]),
+            ("STLS", &[0]),
+            ("UTF8", &[0]),
+            ("LANG", &[0, 1]),
+            ("STAT", &[0]),
+            ("LIST", &[0, 1]),
+            ("UIDL", &[0, 1]),
+            ("RETR", &[1]),
+            ("TOP", &[2]),
+            ("DELE", &[1]),
+            ("NOOP", &[0]),
+            ("RSET", &[0]),
+            ("QUIT", &[0]),
+            ("LAST", &[]),
+            ("RPOP", &[]),
+            ("XTND", &[]),
+            ("EHLO", &[]),
+        ];
+        for (keyword, takes) in table {
+            for count in 0..=3 {
+                let line = format!("{keyword}{}", " 1".repeat(count));
+                for line in [line.clone(), line.to_ascii_lowercase()] {
+                    let result = Command::parse(line.as_bytes());
+                    match Verb::from_keyword(keyword.as_bytes()) {
+                        None => assert_eq!(result, Err(CommandError::UnknownKeyword), "{line}"),
+                        Some(verb) if !takes.contains(&count) => {
+                            assert_eq!(result, Err(CommandError::BadArguments(verb)), "{line}");
+                        }
+                        Some(_) => assert!(result.is_ok(), "{line}"),
+                    }
+                    // One blank too many anywhere is an error, but in a password, and behind AUTH alone.
+                    for at in line.match_indices(' ').map(|(at, _)| at).chain([0, line.len()]) {
+                        let mut blank = line.clone();
+                        blank.insert(at, ' ');
+                        let fine = match keyword {
+                            "PASS" => count > 0 && at > 0,
+                            "AUTH" => count == 0 && at > 0,
+                            _ => false,
+                        };
+                        assert_eq!(Command::parse(blank.as_bytes()).is_ok(), fine, "{blank:?}");
+                    }
+                    assert!(Command::parse(line.replace(' ', "\t").as_bytes()).is_err() || count == 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pb_s20_no_string_of_up_to_three_octets_is_a_command() {
+        fn check(line: &[u8]) {
+            let want = if line.iter().any(|b| matches!(b, 0 | b'\r' | b'\n')) {
+                CommandError::ForbiddenOctet
+            } else if line.eq_ignore_ascii_case(b"TOP") {
+                CommandError::BadArguments(Verb::Top)
+            } else {
+                CommandError::UnknownKeyword
+            };
+            assert_eq!(Command::parse(line), Err(want), "{}", line.escape_ascii());
+        }
+        check(b"");
+        for a in 0..=255 {
+            check(&[a]);
+            for b in 0..=255 {
+                check(&[a, b]);
+                for c in b"\0\r\n .:*=09APpTtxZ\x7f\x80\xff" {
+                    check(&[a, b, *c]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn r1939_3_2_pb_s19_pb_s22_nul_cr_and_lf_at_every_offset() {
+        for command in commands(b"alice", b"wonder land", 1, 0) {
+            let line = encoded(&command);
+            let line = line.strip_suffix(b"\r\n").unwrap();
+            for octet in [0, b'\r', b'\n'] {
+                for at in 0..=line.len() {
+                    let mut bad = line.to_vec();
+                    bad.insert(at, octet);
+                    assert_eq!(Command::parse(&bad), Err(CommandError::ForbiddenOctet));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn r1939_7_7_everything_behind_the_first_blank_is_the_password() {
+        for (line, password) in [
+            (&b"PASS x"[..], &b"x"[..]),
+            (b"pass  x ", b" x "),
+            (b"PASS    ", b"   "),
+            (b"PASS \xe9\t\x01", b"\xe9\t\x01"),
+        ] {
+            match Command::parse(line) {
+                Ok(Command::Pass(secret)) => assert_eq!(secret.expose(), password),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(Command::parse(b"PASS"), Err(CommandError::BadArguments(Verb::Pass)));
+        assert_eq!(Command::parse(b"PASS "), Err(CommandError::BadArguments(Verb::Pass)));
+    }
+
+    #[test]
+    fn r1939_7_1_pb_q57_the_lines_of_top_saturate() {
+        let lines = |text: &str| match Command::parse(format!("TOP 1 {text}").as_bytes()) {
+            Ok(Command::Top { lines, .. }) => Some(lines),
+            _ => None,
+        };
+        assert_eq!(lines("0"), Some(0));
+        assert_eq!(lines("00"), Some(0));
+        assert_eq!(lines("99999999"), Some(99_999_999));
+        assert_eq!(lines("18446744073709551615"), Some(u64::MAX));
+        assert_eq!(lines("18446744073709551616"), Some(u64::MAX));
+        assert_eq!(lines(&"9".repeat(300)), Some(u64::MAX));
+        for bad in ["", "-1", "+1", "x", "1x", "0x1", "1.5"] {
+            assert_eq!(lines(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn pb_s44_pb_c24_the_shape_of_every_reply() {
+        let shapes: Vec<ReplyShape> = commands(b"a", b"b", 1, 0).iter().map(Command::reply_shape).collect();
+        let lines = ReplyShape::Lines;
+        assert_eq!(
+            shapes,
+            [
+                ReplyShape::Single,          // USER
+                ReplyShape::Single,          // PASS
+                ReplyShape::Single,          // APOP
+                ReplyShape::Sasl,            // AUTH with a mechanism
+                ReplyShape::Sasl,            // and an initial response
+                ReplyShape::Sasl,            //
+                lines(LineKind::Mechanism),  // AUTH alone
+                lines(LineKind::Capability), // CAPA
+                ReplyShape::Tls,             // STLS
+                ReplyShape::Single,          // UTF8
+                lines(LineKind::Language),   // LANG
+                ReplyShape::Single,          // LANG with a range
+                ReplyShape::Single,          // STAT
+                lines(LineKind::Scan),       // LIST
+                ReplyShape::Single,          // LIST with a number
+                lines(LineKind::UniqueId),   // UIDL
+                ReplyShape::Single,          // UIDL with a number
+                ReplyShape::Body,            // RETR
+                ReplyShape::Body,            // TOP
+                ReplyShape::Single,          // DELE
+                ReplyShape::Single,          // NOOP
+                ReplyShape::Single,          // RSET
+                ReplyShape::Single,          // QUIT
+            ]
+        );
+    }
+
+    #[test]
+    fn r5034_4_2_pb_q50_the_arguments_of_auth() {
+        assert_eq!(Command::parse(b"AUTH"), Ok(Command::Mechanisms));
+        assert_eq!(Command::parse(b"AUTH "), Ok(Command::Mechanisms));
+        for bad in [
+            "AUTH  ",
+            "AUTH PLAIN ",
+            "AUTH PLAIN  =",
+            "AUTH PLAIN = =",
+            "AUTH PLAIN QQ",
+            "AUTH A.B",
+            "AUTH PLAIN *",
+        ] {
+            assert_eq!(Command::parse(bad.as_bytes()), Err(CommandError::BadArguments(Verb::Auth)), "{bad}");
+        }
+    }
+
+    #[test]
+    fn r5034_4_17_pb_s53_pb_c32_no_password_in_the_debug_text() {
+        for line in ["PASS canary", "AUTH PLAIN Y2FuYXJ5"] {
+            let text = format!("{:?}", Command::parse(line.as_bytes()).unwrap());
+            assert!(!text.contains("canary") && !text.contains("Y2FuYXJ5"), "{text}");
+        }
+    }
+}

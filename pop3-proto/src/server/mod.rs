@@ -18,6 +18,7 @@ mod answer;
 mod event;
 mod foreign;
 mod listing;
+mod message;
 mod offer;
 mod receive;
 mod session;
@@ -25,14 +26,13 @@ mod session;
 mod tests;
 
 pub use event::{Rejection, ServerEvent};
+pub use message::MessageProgress;
 pub use offer::{MechanismOffer, Needs, SessionConfig};
-pub use session::{CloseReason, MessageProgress, Refusal, Request, SaslInput, Session, SessionCounts};
+pub use session::{CloseReason, Refusal, Request, SaslInput, Session, SessionCounts};
 
 use crate::body::{BodyEncoder, BodyRules, Progress};
 use crate::buffer::Sink;
-#[cfg(feature = "sasl")]
-use crate::codec::Base64;
-use crate::codec::{CodeKind, ReplyShape, Status, Verb, encode_status, put_line};
+use crate::codec::{Base64, CodeKind, ReplyShape, Status, Verb, encode_status, put_line};
 use crate::error::{ApiMisuse, Error, ReplyError};
 use crate::limits::{ServerLimits, Timeout, WaitingFor};
 use crate::line::Framer;
@@ -151,15 +151,37 @@ impl Server {
     /// [`ReplyError`]: nothing was written, nothing changed.
     #[cfg(feature = "sasl")]
     pub fn challenge(&mut self, raw: &[u8], out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        if !matches!(self.owed, Owed::Reply { verb: Some(Verb::Auth), .. }) {
-            return Err(ApiMisuse::ReplyNotOwed.into());
-        }
-        // "+ " even if nothing follows (R5034-4.3).
-        out.reserve(Base64::encoded_len(raw.len()).saturating_add(4))?;
-        out.put(b"+ ");
+        self.start_challenge(Base64::encoded_len(raw.len()), out)?;
         Base64::encode_to(raw, out)?;
         out.put(b"\r\n");
         self.owed = Owed::Response;
+        Ok(())
+    }
+
+    /// Writes a challenge that is base64 already, as a proxy hands it on.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    pub fn challenge_encoded(
+        &mut self,
+        challenge: Base64<'_>,
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<(), ReplyError> {
+        self.start_challenge(challenge.as_bytes().len(), out)?;
+        out.put(challenge.as_bytes());
+        out.put(b"\r\n");
+        self.owed = Owed::Response;
+        Ok(())
+    }
+
+    /// Writes what every challenge begins with: `+` and SP, even if nothing follows (R5034-4.3).
+    fn start_challenge(&self, text: usize, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        if !matches!(self.owed, Owed::Reply { verb: Some(Verb::Auth), .. }) {
+            return Err(ApiMisuse::ReplyNotOwed.into());
+        }
+        out.reserve(text.saturating_add(4))?;
+        out.put(b"+ ");
         Ok(())
     }
 

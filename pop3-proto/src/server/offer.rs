@@ -2,7 +2,7 @@
 
 use crate::body::BodyRules;
 use crate::buffer::{Full, Sink};
-use crate::codec::{Capability, MechanismName, Words, put_line};
+use crate::codec::{Capability, FIRST_LINE_OCTETS, MechanismName, Words, put_line};
 use crate::limits::ServerLimits;
 use crate::state::State;
 
@@ -24,7 +24,7 @@ pub struct SessionConfig<'c> {
     pub allow_cleartext_login: bool,
     /// Whether `STLS` is offered while in clear text: only with a certificate at hand (R2595-4.9).
     pub stls: bool,
-    /// The `IMPLEMENTATION` capability.
+    /// The `IMPLEMENTATION` capability; what is no text, or does not fit on the line, is left out.
     pub implementation: Option<&'c str>,
     /// The `EXPIRE` capability in days; `Some(None)` is `NEVER`.
     pub expire: Option<Option<u32>>,
@@ -55,6 +55,14 @@ impl Default for SessionConfig<'_> {
     fn default() -> Self {
         Self::DEFAULT
     }
+}
+
+/// What of `text` can stand on one line of 512 octets (RFC 2449 section 5): a longer line would never fit into the output.
+fn implementation(text: &str) -> &[u8] {
+    let room = FIRST_LINE_OCTETS.saturating_sub(b"IMPLEMENTATION \r\n".len());
+    let text = text.as_bytes();
+    let end = text.iter().position(u8::is_ascii_control).unwrap_or(text.len()).min(room);
+    text.get(..end).unwrap_or(&[])
 }
 
 /// A SASL mechanism that a session offers.
@@ -123,7 +131,7 @@ impl<'c> SessionConfig<'c> {
             7 => offered(self.stls && !tls && state != State::Transaction, Capability::Stls),
             8 => self.login_delay.map(|seconds| Capability::LoginDelay { seconds, per_user: false }),
             9 => self.expire.map(|days| Capability::Expire { days, per_user: false }),
-            10 => self.implementation.map(|text| Capability::Implementation(text.as_bytes())),
+            10 => self.implementation.map(|text| Capability::Implementation(implementation(text))),
             _ => return Ok(false),
         };
         line.map_or(Ok(()), |capability| capability.encode(out)).map(|()| true)

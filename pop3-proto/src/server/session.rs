@@ -10,8 +10,8 @@ use super::answer::{self, Text};
 use super::event::{Rejection, ServerEvent};
 use super::foreign::is_foreign;
 use super::listing::Listing;
-use super::offer::SessionConfig;
-use crate::body::{Progress, TopFilter};
+use super::offer::{MechanismOffer, SessionConfig};
+use crate::body::TopFilter;
 use crate::buffer::Sink;
 use crate::client::{Received, Step};
 use crate::codec::{
@@ -105,7 +105,7 @@ pub struct SessionCounts {
 }
 
 #[derive(Clone, Debug)]
-enum Pending {
+pub(super) enum Pending {
     Nothing,
     Login,
     /// A message is to be opened.
@@ -126,16 +126,16 @@ enum Pending {
 /// A whole POP3 session over the caller's storage.
 #[derive(Clone, Debug)]
 pub struct Session<'c, S> {
-    server: Server,
-    config: SessionConfig<'c>,
+    pub(super) server: Server,
+    pub(super) config: SessionConfig<'c>,
     index: Index<S>,
-    pending: Pending,
+    pub(super) pending: Pending,
     listing: Option<Listing>,
     user: [u8; USER_OCTETS],
     user_octets: usize,
     spoken: bool,
-    bad_in_a_row: u32,
-    counts: SessionCounts,
+    pub(super) bad_in_a_row: u32,
+    pub(super) counts: SessionCounts,
 }
 
 impl<'c, S: Storage> Session<'c, S> {
@@ -197,10 +197,14 @@ impl<'c, S: Storage> Session<'c, S> {
             if let Pending::Close(reason) = self.pending {
                 return Ok(Received::event(consumed, Request::Close(reason)));
             }
+            let rest = input.get(consumed..).unwrap_or(&[]);
+            if matches!(self.pending, Pending::Tls) {
+                // Nothing may come before the handshake, in a later call neither: this is an error unless it is empty.
+                return self.server.receive(rest).map(|_| Received::paused(consumed));
+            }
             if !matches!(self.pending, Pending::Nothing) || out.reserve(FIRST_LINE_OCTETS).is_err() {
                 return Ok(Received::paused(consumed));
             }
-            let rest = input.get(consumed..).unwrap_or(&[]);
             if !self.spoken && is_foreign(rest) {
                 // There is room for it: see above.
                 if encode_status(Status::Err, None, answer::FOREIGN.as_bytes(), out).is_ok() {
@@ -210,9 +214,10 @@ impl<'c, S: Storage> Session<'c, S> {
             }
             let received = self.server.receive(rest)?;
             consumed = consumed.saturating_add(received.consumed);
+            // Also when part of an over-long line was thrown away: what follows is no first line.
+            self.spoken |= received.consumed > 0;
             match received.step {
                 Step::Event(event) => {
-                    self.spoken = true;
                     if let Some(request) = self.act(event, out).map_err(|error| self.misuse(error))? {
                         return Ok(Received::event(consumed, request));
                     }
@@ -295,81 +300,6 @@ impl<'c, S: Storage> Session<'c, S> {
         Ok(())
     }
 
-    /// Tells that the message of [`Request::Message`] is open; writes `+OK`. Then call [`body`](Self::body).
-    ///
-    /// # Errors
-    ///
-    /// [`ReplyError`]: nothing was written, nothing changed.
-    pub fn start_message(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        let Pending::Message { octets, top } = self.pending else {
-            return Err(ApiMisuse::ReplyNotOwed.into());
-        };
-        if top.is_some() {
-            self.server.start_body(answer::MESSAGE_FOLLOWS.as_bytes(), self.config.rules, out)?;
-        } else {
-            let mut text = Text::new();
-            text.number(octets);
-            text.words(" octets");
-            self.server.start_body(text.as_bytes(), self.config.rules, out)?;
-        }
-        self.pending = Pending::Sending {
-            expected: if top.is_some() { None } else { Some(octets) },
-            filter: top.map(TopFilter::new),
-        };
-        Ok(())
-    }
-
-    /// Encodes octets of the message into `room`.
-    ///
-    /// Call it with what was read from the store (LF or CRLF line ends) until all of it is
-    /// [`read`](MessageProgress::read), flushing `room` as it fills, then with more; with `room` of less than three
-    /// octets nothing may happen. When [`done`](MessageProgress::done) is set, or the message is at its end, call
-    /// [`end_message`](Self::end_message). If the store fails in between: close, without another octet (R1939-3.18).
-    ///
-    /// # Errors
-    ///
-    /// [`ApiMisuse`]: no message is being sent.
-    pub fn body(&mut self, source: &[u8], room: &mut [u8]) -> Result<MessageProgress, ApiMisuse> {
-        let Pending::Sending { filter, .. } = &mut self.pending else {
-            return Err(ApiMisuse::ReplyNotOwed);
-        };
-        let Some(filter) = filter else {
-            let Progress { read, written } = self.server.body(source, room)?;
-            return Ok(MessageProgress { read, written, done: false });
-        };
-        // The filter must not run ahead of what is encoded: give it no more than will surely fit, doubled by
-        // byte-stuffing and line ends.
-        let fits = room.len() / 3;
-        let source = source.get(..source.len().min(fits)).unwrap_or(source);
-        let (kept, done) = filter.take(source);
-        let Progress { read, written } = self.server.body(kept, room)?;
-        debug_assert_eq!(read, kept.len());
-        Ok(MessageProgress { read: if done { read } else { source.len() }, written, done })
-    }
-
-    /// Ends the message: completes its last line and writes the final dot.
-    ///
-    /// # Errors
-    ///
-    /// - [`ReplyError::Full`]: flush and try again.
-    /// - [`ReplyError::ApiMisuse`] with [`ApiMisuse::SizeMismatch`]: the message was not as long as announced. Close,
-    ///   without another octet: the client must not take it for whole (PB-S30).
-    pub fn end_message(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        let Pending::Sending { expected, .. } = self.pending else {
-            return Err(ApiMisuse::ReplyNotOwed.into());
-        };
-        self.server.end_body(expected, out)?;
-        match expected {
-            Some(octets) => {
-                self.counts.retrieved = self.counts.retrieved.saturating_add(1);
-                self.counts.retrieved_octets = self.counts.retrieved_octets.saturating_add(octets);
-            }
-            None => self.counts.tops = self.counts.tops.saturating_add(1),
-        }
-        self.pending = Pending::Nothing;
-        Ok(())
-    }
-
     /// Tells how [`Request::Commit`] went, once the lock is free; writes the reply to `QUIT`. Then comes
     /// [`Request::Close`].
     ///
@@ -402,6 +332,14 @@ impl<'c, S: Storage> Session<'c, S> {
         self.forget_user();
         self.pending = Pending::Nothing;
         Ok(())
+    }
+
+    /// Offers these mechanisms from now on, strongest first, instead of those of the configuration.
+    ///
+    /// For what only a handshake can tell: `EXTERNAL` is of use to a client that has shown a certificate (R5034-3.1).
+    /// An exchange under way is not affected.
+    pub const fn offer(&mut self, mechanisms: &'c [MechanismOffer<'c>]) {
+        self.config.mechanisms = mechanisms;
     }
 
     /// Tells that the client will send no more. Nothing is removed; close (R1939-6.3).
@@ -544,7 +482,6 @@ impl<'c, S: Storage> Session<'c, S> {
                 Ok(message) => {
                     let top = if let Command::Top { lines, .. } = command { Some(lines) } else { None };
                     self.pending = Pending::Message { octets: message.octets, top };
-                    self.bad_in_a_row = 0;
                     return Ok(Some(Request::Message { number }));
                 }
                 Err(_) => self.no_such_message(out)?,
@@ -683,12 +620,12 @@ impl<'c, S: Storage> Session<'c, S> {
         self.counts.bad_commands = self.counts.bad_commands.saturating_add(1);
         self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
         let limits = &self.config.limits;
-        let in_a_row = if self.server.state() == State::Transaction {
-            limits.bad_commands_in_a_row
+        let too_many = if self.server.state() == State::Transaction {
+            self.bad_in_a_row >= limits.bad_commands_in_a_row
         } else {
-            limits.bad_commands_before_login
+            self.counts.bad_commands >= limits.bad_commands_before_login
         };
-        if self.bad_in_a_row >= in_a_row || self.counts.bad_commands >= limits.bad_commands {
+        if too_many || self.counts.bad_commands >= limits.bad_commands {
             debug!("session: {}", answer::TOO_MANY);
             self.close(CloseReason::BadCommands);
         }
@@ -715,17 +652,4 @@ impl<'c, S: Storage> Session<'c, S> {
             ReplyError::Full(_) => ApiMisuse::WrongMoment { state: self.server.state() }.into(),
         }
     }
-}
-
-/// What one call of [`Session::body`] did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-#[non_exhaustive]
-pub struct MessageProgress {
-    /// Octets of the source that are done with.
-    pub read: usize,
-    /// Octets of the room that are filled.
-    pub written: usize,
-    /// Nothing more of the message is wanted: `TOP` has what it asked for.
-    pub done: bool,
 }

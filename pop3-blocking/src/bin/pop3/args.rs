@@ -51,7 +51,7 @@ impl Command {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Account: pops://USER@HOST[:PORT] (TLS, port 995) or pop://USER@HOST[:PORT] (STLS, port 110)
+    /// Account: `pops://USER@HOST[:PORT]` (TLS, port 995) or `pop://USER@HOST[:PORT]` (STLS, port 110)
     ///
     /// As in RFC 2384: USER may be followed by ;AUTH= and a mechanism; in USER, '@' is written %40. A password is
     /// never part of it.

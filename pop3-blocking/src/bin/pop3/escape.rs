@@ -42,7 +42,7 @@ fn is_unsafe(character: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Writes messages to a terminal: line ends become LF, tabs stay, the rest as in [`line`].
+/// Writes messages to a terminal: line ends become LF, tabs stay, the rest as in `line`.
 #[derive(Debug)]
 pub(crate) struct Escaped<W> {
     terminal: W,
@@ -57,8 +57,7 @@ impl<W: Write> Escaped<W> {
 
     fn put(&mut self, octets: &[u8]) -> io::Result<()> {
         let mut out = String::new();
-        let mut chunks = octets.utf8_chunks().peekable();
-        while let Some(chunk) = chunks.next() {
+        for chunk in octets.utf8_chunks() {
             let mut characters = chunk.valid().chars().peekable();
             while let Some(character) = characters.next() {
                 match character {

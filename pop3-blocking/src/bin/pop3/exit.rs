@@ -212,11 +212,9 @@ const fn cannot_create(busy: bool) -> u8 {
 /// A reply of one line that never came is a lost connection; a reply of many that stops is a truncated one.
 const fn protocol(error: pop3_proto::Error) -> Kind {
     match error {
-        pop3_proto::Error::Truncated { verb: Some(verb) }
-            if matches!(verb, Verb::Retr | Verb::Top | Verb::List | Verb::Uidl | Verb::Capa) =>
-        {
-            Kind::Truncated
-        }
+        pop3_proto::Error::Truncated {
+            verb: Some(Verb::Retr | Verb::Top | Verb::List | Verb::Uidl | Verb::Capa),
+        } => Kind::Truncated,
         pop3_proto::Error::Truncated { .. } | pop3_proto::Error::ConnectionLost => Kind::Connection,
         pop3_proto::Error::TimedOut => Kind::Timeout,
         pop3_proto::Error::MessageTooLarge { .. }
@@ -240,6 +238,7 @@ fn transport(error: &TransportError, stage: Stage) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pop3_blocking::rustls;
     use std::io;
 
     fn client(error: Error) -> (Kind, u8) {

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &List) -> Result<(), Failure> {
     if report.json {
         return listings
             .iter()
-            .try_for_each(|listing| report.line(&object(listing, ids.get(&listing.number))));
+            .try_for_each(|listing| report.line(&object(listing, ids.get(&listing.number).map(|id| &**id))));
     }
     let width = |number: fn(&ScanListing) -> u64| {
         listings.iter().map(|listing| number(listing).to_string().len()).max().unwrap_or(1)
@@ -44,7 +44,7 @@ fn unique_ids(session: &mut Session) -> Result<Ids, Failure> {
     }
 }
 
-fn object(listing: &ScanListing, id: Option<&Box<[u8]>>) -> String {
+fn object(listing: &ScanListing, id: Option<&[u8]>) -> String {
     Object::new()
         .number("number", listing.number.get())
         .number("octets", listing.octets)

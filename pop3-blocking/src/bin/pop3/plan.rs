@@ -55,6 +55,12 @@ pub(crate) enum Action {
     NotInBothLists,
 }
 
+/// A message and its unique-id.
+pub(crate) type Numbered = (MessageNumber, Box<[u8]>);
+
+/// Whether the journal holds a unique-id.
+pub(crate) type Known<'a> = &'a dyn Fn(&[u8]) -> bool;
+
 /// What to do with a maildrop.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
@@ -68,8 +74,8 @@ impl Plan {
     /// `ids` is `None` from a server without unique-ids. `is_known` asks the journal; `None` where none is kept.
     pub(crate) fn new(
         listings: &[ScanListing],
-        ids: Option<&[(MessageNumber, Box<[u8]>)]>,
-        is_known: Option<&dyn Fn(&[u8]) -> bool>,
+        ids: Option<&[Numbered]>,
+        is_known: Option<Known<'_>>,
         rules: Rules,
     ) -> Self {
         let mut slots: BTreeMap<MessageNumber, Slot<'_>> = BTreeMap::new();
@@ -123,7 +129,7 @@ impl Slot<'_> {
         &self,
         has_ids: bool,
         is_ambiguous: impl Fn(&[u8]) -> bool,
-        is_known: Option<&dyn Fn(&[u8]) -> bool>,
+        is_known: Option<Known<'_>>,
         rules: Rules,
     ) -> Action {
         let Some(octets) = self.octets else { return Action::NotInBothLists };

@@ -1,5 +1,6 @@
 //! Configurations met over sockets: who is believed, what is negotiated.
 
+use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

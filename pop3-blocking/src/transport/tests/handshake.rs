@@ -193,6 +193,25 @@ fn pb_q66_clear_text_on_the_tls_port_is_told_at_once_and_gets_an_alert() {
     }
 }
 
+/// Unread input would make the system send a reset, and that could overtake the alert.
+#[test]
+fn pb_q66_input_behind_a_refused_opening_is_read_so_that_the_alert_arrives() {
+    let ca = Ca::new();
+    for opening in [&b"GET / HTTP/1.0\r\n"[..], &old_hello(1)] {
+        let (mut client, server) = tcp();
+        let server = Cut::new(server);
+        let taken = Arc::clone(&server.taken);
+        client.write_all(opening).unwrap();
+        client.write_all(&[b'x'; 30_000]).unwrap();
+        client.shutdown_write().unwrap();
+        Transport::plain(server).accept_tls(&ca.server_tls(), long()).unwrap_err();
+        assert_eq!(taken.load(Ordering::SeqCst), opening.len() + 30_000);
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).unwrap();
+        assert_eq!(answer.len(), 7, "an alert and a clean end");
+    }
+}
+
 #[test]
 fn pb_q66_server_that_greets_in_clear_is_told_from_a_broken_one() {
     let ca = Ca::new();

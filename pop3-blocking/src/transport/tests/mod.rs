@@ -102,6 +102,7 @@ struct Cut<S> {
     passed: Arc<AtomicUsize>,
     one_octet: bool,
     reads: Arc<AtomicUsize>,
+    taken: Arc<AtomicUsize>,
 }
 
 impl<S> Cut<S> {
@@ -112,6 +113,7 @@ impl<S> Cut<S> {
             passed: Arc::default(),
             one_octet: false,
             reads: Arc::default(),
+            taken: Arc::default(),
         }
     }
 
@@ -126,7 +128,9 @@ impl<S: Read> Read for Cut<S> {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         self.reads.fetch_add(1, Ordering::SeqCst);
         let room = if self.one_octet { &mut room[..1] } else { room };
-        self.stream.read(room)
+        let octets = self.stream.read(room)?;
+        self.taken.fetch_add(octets, Ordering::SeqCst);
+        Ok(octets)
     }
 }
 

@@ -252,3 +252,14 @@ fn law_3_debug_shows_no_octets() {
     let shown = format!("{client:?} {:?}", client.tls());
     assert!(!shown.contains("tanstaaf") && shown.contains("TLS") || shown.contains("Tls13"), "{shown}");
 }
+
+#[test]
+fn transports_and_configurations_may_go_to_other_threads() {
+    const fn send<T: Send>() {}
+    const fn share<T: Send + Sync>() {}
+    send::<Transport<TcpStream>>();
+    send::<Transport<Box<dyn Stream>>>();
+    share::<ClientTls>();
+    share::<ServerTls>();
+    share::<TransportError>();
+}

@@ -1,0 +1,220 @@
+//! One connection from its first octet to its last: TLS, the session, and the order in which things end.
+//!
+//! The end has one order on every path, a panic included: the maildrop and with it its lock goes first, then what may
+//! still be written leaves, then comes the end that the client can see (R39, PB-S36).
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use pop3_proto::maildrop::HeapStorage;
+use pop3_proto::sasl::server::Exchange;
+use pop3_proto::server::{Refusal, Session};
+use pop3_proto::state::State;
+use pop3_proto::{ReplyError, WaitingFor};
+
+use super::admission::Ticket;
+use super::outcome::Farewell;
+use super::output::Output;
+use super::record::Record;
+use super::shared::{CERTIFICATE, PASSWORDS, Shared, count};
+use super::{Outcome, Policy};
+use crate::store::Maildrop;
+use crate::{Deadline, Stream, Transport, TransportError};
+
+/// A connection and its session.
+pub(super) struct Connection<'s, T> {
+    pub(super) shared: &'s Shared,
+    pub(super) policy: &'s Policy,
+    pub(super) ticket: Option<&'s Ticket>,
+    /// `None` once the connection is over.
+    pub(super) transport: Option<Transport<T>>,
+    pub(super) output: Output,
+    pub(super) session: Session<'s, HeapStorage>,
+    /// Open from the login to the end; dropping it frees its lock.
+    pub(super) maildrop: Option<Box<dyn Maildrop>>,
+    pub(super) exchange: Option<Exchange>,
+    pub(super) login_deadline: Deadline,
+    pub(super) wait: Option<Wait>,
+    pub(super) record: Record,
+    /// `QUIT` was answered by `-ERR`.
+    pub(super) not_removed: bool,
+    /// A write is under way: after a panic nobody knows how much of it has left.
+    writing: bool,
+}
+
+/// A wait for input that goes on until something was answered.
+pub(super) struct Wait {
+    pub(super) waiting_for: WaitingFor,
+    pub(super) produced: u64,
+    pub(super) deadline: Deadline,
+}
+
+/// The least time that the last reply before a login gets to leave.
+const LAST_REPLY: Duration = Duration::from_secs(1);
+
+/// Serves one connection to its end.
+pub(super) fn serve<T: Stream>(
+    shared: &Shared,
+    stream: T,
+    policy: &Policy,
+    ticket: Option<&Ticket>,
+) -> Outcome {
+    let record = Record::new(stream.peer_addr());
+    let storage = HeapStorage::new(shared.limits.messages);
+    let mut connection = Connection {
+        shared,
+        policy,
+        ticket,
+        transport: Some(Transport::plain(stream)),
+        output: Output::new(),
+        session: Session::new(shared.session_config(policy), policy.implicit, storage),
+        maildrop: None,
+        exchange: None,
+        login_deadline: Deadline::after(shared.limits.protocol.login),
+        wait: None,
+        record,
+        not_removed: false,
+        writing: false,
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| connection.run())).unwrap_or(Outcome::Panicked);
+    let panicked = matches!(outcome, Outcome::Panicked);
+    if panicked {
+        count(&shared.counters.panicked);
+    }
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        if panicked { connection.end_after_panic() } else { connection.end(outcome) }
+    }));
+    ended.unwrap_or(Outcome::Panicked)
+}
+
+impl<T: Stream> Connection<'_, T> {
+    fn run(&mut self) -> Outcome {
+        if self.policy.implicit {
+            if let Err(outcome) = self.handshake() {
+                return outcome;
+            }
+        }
+        match self.converse() {
+            Ok(never) => match never {},
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Does the TLS handshake, within its own limit and that of the login (R32, PB-S38).
+    pub(super) fn handshake(&mut self) -> Result<(), Outcome> {
+        let (Some(tls), Some(plain)) = (&self.policy.tls, self.transport.take()) else {
+            return Err(Outcome::Disconnected);
+        };
+        let deadline = Deadline::after(self.shared.limits.handshake).earlier(self.login_deadline);
+        let transport = plain.accept_tls(tls, deadline).map_err(Outcome::Handshake)?;
+        let shown = transport.tls().is_some_and(|tls| !tls.peer_certificates().is_empty());
+        self.session.offer(if shown { CERTIFICATE } else { PASSWORDS });
+        self.record.tls_started(transport.tls());
+        self.transport = Some(transport);
+        Ok(())
+    }
+
+    /// Writes what waits, in one call.
+    pub(super) fn flush(&mut self) -> Result<(), Outcome> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let deadline = self.write_deadline();
+        let Some(transport) = &mut self.transport else { return Err(Outcome::Disconnected) };
+        self.writing = true;
+        let written = transport.write_all(self.output.octets(), self.shared.limits.write, deadline);
+        self.writing = false;
+        self.output.clear();
+        written.map_err(Outcome::Transport)
+    }
+
+    /// Writes a reply by `write`, with more room if it needs more.
+    pub(super) fn reply(
+        &mut self,
+        mut write: impl FnMut(&mut Session<'_, HeapStorage>, &mut Output) -> Result<(), ReplyError>,
+    ) -> Result<(), Outcome> {
+        let mut outcome = write(&mut self.session, &mut self.output);
+        if let Err(ReplyError::Full(_)) = outcome {
+            self.flush()?;
+            self.output.grow();
+            outcome = write(&mut self.session, &mut self.output);
+        }
+        outcome.map_err(|error| match error {
+            ReplyError::ApiMisuse(misuse) => Outcome::Protocol(misuse.into()),
+            // No reply is that long, so the end is near in any case.
+            _ => Outcome::Transport(TransportError::Io(std::io::ErrorKind::OutOfMemory.into())),
+        })
+    }
+
+    /// After the login a client that reads slowly is not cut off (R1939-3.17); before it the login's deadline holds.
+    fn write_deadline(&self) -> Deadline {
+        match self.session.state() {
+            State::Transaction | State::Update => Deadline::NEVER,
+            _ if self.login_deadline.remaining().is_some_and(|left| left < LAST_REPLY) => {
+                Deadline::after(LAST_REPLY)
+            }
+            _ => self.login_deadline,
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) -> Outcome {
+        let farewell = outcome.farewell();
+        self.free_maildrop();
+        let replies = if farewell == Farewell::Replies { self.flush() } else { Ok(()) };
+        let outcome = self.name(outcome);
+        self.record.write(&outcome, &self.session.counts());
+        if let Some(transport) = self.transport.take() {
+            match farewell {
+                // The maildrop is free and the outcome stands: a client that does not take the end changes nothing.
+                Farewell::Replies if replies.is_ok() => {
+                    drop(transport.close(Some(self.shared.limits.linger)));
+                }
+                Farewell::Silence => drop(transport.close(None)),
+                Farewell::Replies | Farewell::Cut => drop(transport),
+            }
+        }
+        outcome
+    }
+
+    fn end_after_panic(&mut self) -> Outcome {
+        self.free_maildrop();
+        // An empty piece of a message is taken only while a message is being sent.
+        let inside_message = self.session.body(&[], &mut []).is_ok();
+        if inside_message || self.writing {
+            drop(self.transport.take());
+        } else if self.reply(|session, output| session.refuse(Refusal::Temporary, output)).is_err() {
+            // One of the two is owed, or none is (PB-S37).
+            drop(self.reply(|session, output| session.committed(false, output)));
+        }
+        self.end(Outcome::Panicked)
+    }
+
+    /// Frees the lock, and the place among those that have logged in: both before the client can see an end.
+    fn free_maildrop(&mut self) {
+        self.exchange = None;
+        let maildrop = self.maildrop.take();
+        if catch_unwind(AssertUnwindSafe(|| drop(maildrop))).is_err() {
+            self.record.fault("closing the maildrop", &"panic");
+        }
+        if let Some(ticket) = self.ticket {
+            ticket.log_out();
+        }
+    }
+
+    /// Names the cause rather than what was seen of it: a socket that was shut down looks like a client that left.
+    fn name(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Disconnected | Outcome::Transport(_) | Outcome::Handshake(_) => {
+                if self.ticket.is_some_and(Ticket::is_evicted) {
+                    Outcome::Evicted
+                } else if self.ticket.is_some() && self.shared.stop.is_requested() {
+                    Outcome::Stopped
+                } else {
+                    outcome
+                }
+            }
+            Outcome::Quit if self.not_removed => Outcome::NotRemoved,
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What waits to be written to the client: [`Output`].
+
+use pop3_proto::{Full, Sink};
+
+/// Replies that leave in one write, at most [`LARGE`] octets of them.
+///
+/// It is small while a connection is idle or in plain dialogue, and large while a message or a long list is sent.
+pub(super) struct Output {
+    storage: Vec<u8>,
+    end: usize,
+    produced: u64,
+}
+
+/// The size at rest: some dozens of replies.
+const SMALL: usize = 4096;
+
+/// The size while much is sent: four full records of TLS, which leave in one system call.
+pub(super) const LARGE: usize = 64 * 1024;
+
+impl Output {
+    pub(super) fn new() -> Self {
+        Self { storage: vec![0; SMALL], end: 0, produced: 0 }
+    }
+
+    pub(super) fn octets(&self) -> &[u8] {
+        self.storage.get(..self.end).unwrap_or_default()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
+    /// How many octets were ever put in: whether anything was answered since the last look.
+    pub(super) const fn produced(&self) -> u64 {
+        self.produced
+    }
+
+    /// Forgets what waits: it was written, or never will be.
+    pub(super) const fn clear(&mut self) {
+        self.end = 0;
+    }
+
+    /// Takes the room that sending much wants.
+    pub(super) fn grow(&mut self) {
+        if self.storage.len() < LARGE {
+            self.storage.resize(LARGE, 0);
+        }
+    }
+
+    /// Gives that room back, if nothing waits.
+    pub(super) fn shrink(&mut self) {
+        if self.end == 0 && self.storage.len() > SMALL {
+            self.storage = vec![0; SMALL];
+        }
+    }
+
+    /// The room at the end, to be filled; tell how much with [`filled`](Self::filled).
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        self.storage.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Counts `octets` of the last [`room`](Self::room) as put in.
+    pub(super) fn filled(&mut self, octets: usize) {
+        let end = self.end.saturating_add(octets).min(self.storage.len());
+        self.produced = self.produced.saturating_add(end.saturating_sub(self.end) as u64);
+        self.end = end;
+    }
+}
+
+impl Sink for Output {
+    fn reserve(&mut self, octets: usize) -> Result<(), Full> {
+        if octets > self.room().len() { Err(Full { needed: octets }) } else { Ok(()) }
+    }
+
+    fn put(&mut self, octets: &[u8]) {
+        let room = self.room();
+        let fits = octets.len().min(room.len());
+        if let (Some(to), Some(from)) = (room.get_mut(..fits), octets.get(..fits)) {
+            to.copy_from_slice(from);
+        }
+        self.filled(fits);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pb_s41_it_never_holds_more_than_64_kib() {
+        let mut output = Output::new();
+        output.reserve(SMALL).unwrap();
+        assert_eq!(output.reserve(SMALL + 1), Err(Full { needed: SMALL + 1 }));
+        output.put(&[b'x'; SMALL - 2]);
+        output.put(b"abcd");
+        assert_eq!((output.octets().len(), output.produced()), (SMALL, SMALL as u64));
+        output.grow();
+        assert!(output.octets().ends_with(b"xab"));
+        output.put(&vec![b'y'; 2 * LARGE]);
+        assert_eq!(output.octets().len(), LARGE);
+        output.shrink();
+        assert_eq!(output.octets().len(), LARGE);
+        output.clear();
+        output.shrink();
+        assert_eq!((output.room().len(), output.produced()), (SMALL, LARGE as u64));
+    }
+}

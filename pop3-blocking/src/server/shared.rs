@@ -1,0 +1,126 @@
+//! What all sessions of a server have in common: [`Shared`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pop3_proto::MechanismName;
+use pop3_proto::body::BodyRules;
+use pop3_proto::server::{MechanismOffer, Needs, SessionConfig};
+
+use super::admission::Admission;
+use super::gate::Gate;
+use super::stop::{Phase, Stop};
+use super::{Limits, Policy};
+use crate::auth::{Authenticator, Identity};
+use crate::store::{Maildrop, OpenContext, OpenError, Store};
+
+/// One server, as its threads see it.
+pub(super) struct Shared {
+    pub(super) authenticator: Box<dyn Authenticator>,
+    pub(super) store: Box<dyn AnyStore>,
+    pub(super) limits: Limits,
+    pub(super) settings: Settings,
+    pub(super) checks: Gate,
+    pub(super) stop: Stop,
+    pub(super) admission: Arc<Admission>,
+    pub(super) counters: Counters,
+    /// By how much the limits of silence are divided, so that a test need not last ten minutes.
+    #[cfg(test)]
+    pub(super) hurry: u32,
+}
+
+/// What a session announces and tolerates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Settings {
+    pub(super) rules: BodyRules,
+    pub(super) implementation: Option<String>,
+    pub(super) expire: Option<Option<u32>>,
+    pub(super) login_delay: Option<u32>,
+    pub(super) lenient_lf: bool,
+}
+
+/// A [`Store`] whose maildrops are boxed, so that sessions are compiled once.
+pub(super) trait AnyStore: Send + Sync {
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Box<dyn Maildrop>, OpenError>;
+}
+
+impl<S: Store> AnyStore for S {
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Box<dyn Maildrop>, OpenError> {
+        Ok(Box::new(Store::open(self, who, cx)?))
+    }
+}
+
+/// How often something happened.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) accepted: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) evicted: AtomicU64,
+    pub(super) panicked: AtomicU64,
+}
+
+/// What a server has done so far, from [`Running::statistics`](super::Running::statistics).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Statistics {
+    /// Connections that are open.
+    pub open: usize,
+    /// Connections that were given a session, those still open included.
+    pub accepted: u64,
+    /// Connections that were refused because of a limit.
+    pub refused: u64,
+    /// Connections that were ended, before their login, to make room for others.
+    pub evicted: u64,
+    /// Sessions that ended in a panic of the authenticator, the store or the server. It is a fault: see the log.
+    pub panicked: u64,
+}
+
+/// What is offered to a client that has shown no certificate.
+pub(super) const PASSWORDS: &[MechanismOffer<'static>] =
+    &[MechanismOffer::new(MechanismName::PLAIN, Needs::Privacy)];
+
+/// What is offered to a client that has shown one (R34).
+pub(super) const CERTIFICATE: &[MechanismOffer<'static>] = &[
+    MechanismOffer::new(MechanismName::EXTERNAL, Needs::Tls),
+    MechanismOffer::new(MechanismName::PLAIN, Needs::Privacy),
+];
+
+impl Shared {
+    /// How a session under `policy` begins.
+    pub(super) fn session_config(&self, policy: &Policy) -> SessionConfig<'_> {
+        let mut config = SessionConfig::DEFAULT;
+        config.limits = self.limits.protocol;
+        config.rules = self.settings.rules;
+        config.mechanisms = PASSWORDS;
+        config.allow_cleartext_login = policy.allow_cleartext_login;
+        config.stls = policy.tls.is_some() && !policy.implicit;
+        config.implementation = self.settings.implementation.as_deref();
+        config.expire = self.settings.expire;
+        config.login_delay = self.settings.login_delay;
+        config.lenient_lf = self.settings.lenient_lf;
+        config
+    }
+
+    /// Tells every thread to come to its end.
+    pub(super) fn request_stop(&self) {
+        self.stop.advance(Phase::Stopping);
+        self.checks.close();
+    }
+
+    pub(super) fn statistics(&self) -> Statistics {
+        let Counters { accepted, refused, evicted, panicked } = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Statistics {
+            open: self.admission.open(),
+            accepted: read(accepted),
+            refused: read(refused),
+            evicted: read(evicted),
+            panicked: read(panicked),
+        }
+    }
+}
+
+/// Counts one more.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

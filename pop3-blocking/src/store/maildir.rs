@@ -1,4 +1,0 @@
-//! wip
-/// wip
-#[derive(Debug)]
-pub struct MaildirStore;

@@ -1,0 +1,256 @@
+//! The directories of a Maildir, and the one way to its files (R40).
+//!
+//! Everything is opened relative to a directory that is open already. The path of the Maildir itself is the
+//! operator's: it may lead through symbolic links. Below it none is followed, nothing but a regular file is read, and
+//! opening never waits.
+
+use std::fs::{DirBuilder, File, Metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::io::Errno;
+
+use super::MaildirError;
+#[cfg(test)]
+use tests::Point;
+
+/// Where a message stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// `new`: no mail reader has seen it.
+    New,
+    /// `cur`: one has; the name may carry flags.
+    Cur,
+}
+
+impl Place {
+    /// In the order in which a message passes through them.
+    pub(super) const ALL: [Self; 2] = [Self::New, Self::Cur];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Cur => "cur",
+        }
+    }
+}
+
+/// The open directories.
+#[derive(Debug)]
+pub(super) struct Dirs {
+    pub(super) root: File,
+    new: File,
+    cur: File,
+}
+
+/// Takes the name and the type of an entry.
+type Each<'a> = dyn FnMut(&[u8], FileType) -> Result<(), MaildirError> + 'a;
+
+/// Changes when an entry of either directory does, within the clock of the file system.
+pub(super) type Stamp = [(i64, i64); 2];
+
+impl Dirs {
+    /// Opens the Maildir at `path`, or makes it first if `create` says so.
+    pub(super) fn open(path: &Path, create: bool) -> Result<Self, MaildirError> {
+        if create {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(MaildirError::std("making the Maildir"))?;
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            Err(Errno::NOENT) => return Err(MaildirError::Missing { path: path.to_owned() }),
+            Err(errno) => return Err(MaildirError::io("opening the Maildir")(errno)),
+        };
+        if create {
+            for name in ["tmp", "new", "cur"] {
+                match mkdirat(&root, name, Mode::RWXU) {
+                    Ok(()) | Err(Errno::EXIST) => {}
+                    Err(errno) => return Err(MaildirError::io("making the Maildir")(errno)),
+                }
+            }
+        }
+        let sub = |place: Place| match openat(&root, place.name(), flags | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(fd) => Ok(File::from(fd)),
+            Err(Errno::NOENT) => Err(MaildirError::Missing { path: path.join(place.name()) }),
+            Err(errno) => Err(MaildirError::io("opening new and cur of the Maildir")(errno)),
+        };
+        let (new, cur) = (sub(Place::New)?, sub(Place::Cur)?);
+        Ok(Self { root, new, cur })
+    }
+
+    pub(super) const fn of(&self, place: Place) -> &File {
+        match place {
+            Place::New => &self.new,
+            Place::Cur => &self.cur,
+        }
+    }
+
+    pub(super) fn stamp(&self) -> Result<Stamp, MaildirError> {
+        let stamp = |dir: &File| match dir.metadata() {
+            Ok(facts) => Ok((facts.mtime(), facts.mtime_nsec())),
+            Err(error) => Err(MaildirError::std(LISTING)(error)),
+        };
+        Ok([stamp(&self.new)?, stamp(&self.cur)?])
+    }
+
+    /// Gives the name and type of each entry of a directory that is not hidden.
+    pub(super) fn walk(&self, place: Place, each: &mut Each<'_>) -> Result<(), MaildirError> {
+        let dir = self.of(place);
+        #[cfg(test)]
+        tests::meanwhile(Point::Walk(place));
+        for entry in Dir::read_from(dir).map_err(MaildirError::io(LISTING))? {
+            let entry = entry.map_err(MaildirError::io(LISTING))?;
+            let name = entry.file_name().to_bytes();
+            if name.starts_with(b".") {
+                continue;
+            }
+            let kind = match entry.file_type() {
+                FileType::Unknown => match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(Errno::NOENT) => continue,
+                    Err(errno) => return Err(MaildirError::io(LISTING)(errno)),
+                },
+                kind => kind,
+            };
+            each(name, kind)?;
+        }
+        // A directory that was removed reads as if empty; a maildrop must not (PB-S28).
+        let facts = dir.metadata().map_err(MaildirError::std(LISTING))?;
+        if facts.nlink() == 0 { Err(MaildirError::io(LISTING)(Errno::NOENT)) } else { Ok(()) }
+    }
+
+    /// Opens a message. `None`: the name is gone, or is no longer that of a regular file.
+    pub(super) fn open_message(
+        &self,
+        place: Place,
+        name: &[u8],
+    ) -> Result<Option<(File, Metadata)>, MaildirError> {
+        #[cfg(test)]
+        tests::meanwhile(Point::Open);
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match openat(self.of(place), name, flags, Mode::empty()) {
+            Ok(fd) => File::from(fd),
+            // LOOP and the BSDs' MLINK: a symbolic link. NXIO: a socket, or a device without driver.
+            Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
+            Err(errno) => return Err(MaildirError::io("opening a message")(errno)),
+        };
+        let facts = file.metadata().map_err(MaildirError::std("opening a message"))?;
+        Ok(facts.is_file().then_some((file, facts)))
+    }
+
+    /// Whether there is an entry of this name.
+    pub(super) fn has(&self, place: Place, name: &[u8]) -> Result<bool, MaildirError> {
+        match statat(self.of(place), name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(MaildirError::io(LISTING)(errno)),
+        }
+    }
+
+    /// Removes a name. `false`: it was gone.
+    pub(super) fn remove(&self, place: Place, name: &[u8]) -> Result<bool, MaildirError> {
+        match unlinkat(self.of(place), name, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(errno) => Err(MaildirError::io("removing a message")(errno)),
+        }
+    }
+
+    /// Makes all removals in a directory durable.
+    pub(super) fn sync(&self, place: Place) -> Result<(), MaildirError> {
+        match rustix::fs::fsync(self.of(place)) {
+            // File systems that write directories at once do not know the call.
+            Ok(()) | Err(Errno::INVAL) => Ok(()),
+            Err(errno) => Err(MaildirError::io("making removals durable")(errno)),
+        }
+    }
+}
+
+const LISTING: &str = "listing the Maildir";
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::store::maildir::tests::files::{TempDir, make_fifo};
+
+    /// What is about to be done.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(in crate::store::maildir) enum Point {
+        /// Reading a directory.
+        Walk(Place),
+        /// Opening a message.
+        Open,
+        /// Locking the lock file, which is open.
+        Lock,
+    }
+
+    type Hook = Box<dyn FnMut(Point)>;
+
+    std::thread_local! {
+        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    }
+
+    /// Has `hook` called by this thread at each [`Point`]: it does what another program might do just then.
+    pub(in crate::store::maildir) fn set_hook(hook: impl FnMut(Point) + 'static) {
+        HOOK.with(|cell| *cell.borrow_mut() = Some(Box::new(hook)));
+    }
+
+    pub(in crate::store::maildir) fn meanwhile(point: Point) {
+        let hook = HOOK.with(|cell| cell.borrow_mut().take());
+        if let Some(mut hook) = hook {
+            hook(point);
+            HOOK.with(|cell| *cell.borrow_mut() = Some(hook));
+        }
+    }
+
+    #[test]
+    fn pb_s28_a_directory_that_was_removed_is_no_empty_one() {
+        let dir = TempDir::new();
+        let dirs = Dirs::open(&dir.path().join("a/Maildir"), true).unwrap();
+        assert!(dirs.walk(Place::Cur, &mut |_, _| panic!("empty")).is_ok());
+        std::fs::remove_dir_all(dir.path().join("a")).unwrap();
+        assert!(matches!(dirs.walk(Place::Cur, &mut |_, _| Ok(())), Err(MaildirError::Io { .. })));
+    }
+
+    #[test]
+    fn pb_s50_new_and_cur_must_be_directories() {
+        let cases: [fn(&Path); 3] = [
+            |path| std::os::unix::fs::symlink("tmp", path).unwrap(),
+            |path| std::fs::write(path, "").unwrap(),
+            |path| make_fifo(path),
+        ];
+        for make in cases {
+            for place in Place::ALL {
+                for create in [false, true] {
+                    let dir = TempDir::new();
+                    let path = dir.path().join("Maildir");
+                    drop(Dirs::open(&path, true).unwrap());
+                    std::fs::remove_dir(path.join(place.name())).unwrap();
+                    make(&path.join(place.name()));
+                    assert!(matches!(Dirs::open(&path, create), Err(MaildirError::Io { .. })));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_maildir_itself_may_be_a_link_and_missing_ones_are_told_apart() {
+        let dir = TempDir::new();
+        let path = dir.path().join("Maildir");
+        assert!(
+            matches!(Dirs::open(&path, false), Err(MaildirError::Missing { path: missing }) if missing == path)
+        );
+        drop(Dirs::open(&path, true).unwrap());
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o700);
+        std::os::unix::fs::symlink(&path, dir.path().join("link")).unwrap();
+        assert!(Dirs::open(&dir.path().join("link"), false).is_ok());
+        std::fs::remove_dir(path.join("cur")).unwrap();
+        assert!(
+            matches!(Dirs::open(&path, false), Err(MaildirError::Missing { path: missing }) if missing == path.join("cur"))
+        );
+    }
+}

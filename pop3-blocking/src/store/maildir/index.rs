@@ -1,0 +1,452 @@
+//! The messages of an open Maildir, in little memory.
+//!
+//! An entry takes 40 octets and its file name, all names in one buffer: about 90 octets per message. While a scan
+//! runs the entries are sorted by base, afterwards by arrival, so that message `n` is entry `n - 1`.
+
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
+
+use pop3_proto::body::{BodyRules, Measure};
+use rustix::fs::FileType;
+
+use super::MaildirError;
+use super::dirs::{Dirs, Place};
+use super::name::{Arrival, base_of};
+use super::uid_list::Line;
+
+/// One message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Its number in the list of unique-ids; 0: none yet.
+    pub(super) uid: u32,
+    name_at: u32,
+    octets: u64,
+    /// Size and time of the file when its octets were counted.
+    size: u64,
+    mtime: i64,
+    name_len: u8,
+    base_len: u8,
+    pub(super) place: Place,
+    /// The last pass over the directories that saw it.
+    pass: u8,
+    /// Whether `octets`, `size` and `mtime` are known.
+    measured: bool,
+    /// Whether one pass saw more than one file of this base.
+    pub(super) many: bool,
+    stale: bool,
+}
+
+impl Entry {
+    /// The octets of the message on the wire.
+    pub(super) const fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Whether the file has changed since its octets were counted.
+    pub(super) const fn stale(&self) -> bool {
+        self.stale
+    }
+}
+
+/// All messages.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    names: Vec<u8>,
+    entries: Vec<Entry>,
+    limit: u32,
+}
+
+impl Index {
+    /// For at most `limit` messages.
+    pub(super) fn new(limit: u32) -> Self {
+        Self { names: Vec::new(), entries: Vec::new(), limit }
+    }
+
+    pub(super) fn entry(&self, at: usize) -> Option<&Entry> {
+        self.entries.get(at)
+    }
+
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    pub(super) fn name(&self, entry: &Entry) -> &[u8] {
+        name_in(&self.names, entry)
+    }
+
+    pub(super) fn base(&self, entry: &Entry) -> &[u8] {
+        base_in(&self.names, entry)
+    }
+
+    /// The entry's line in the list of unique-ids.
+    pub(super) fn line(&self, entry: &Entry) -> Line<'_> {
+        Line {
+            uid: entry.uid,
+            octets: (entry.measured && !entry.stale).then_some(entry.octets),
+            size: entry.size,
+            mtime: entry.mtime,
+            base: self.base(entry),
+        }
+    }
+
+    /// Adds what both directories hold now to what earlier passes saw. Afterwards entries are sorted by base.
+    ///
+    /// `new` is read before `cur`, the way messages move, so that none slips through between the two; one that is
+    /// seen in both counts once, and stands where it was seen last.
+    pub(super) fn collect(
+        &mut self,
+        dirs: &Dirs,
+        pass: u8,
+        skipped: &mut Skipped,
+    ) -> Result<(), MaildirError> {
+        for place in Place::ALL {
+            dirs.walk(place, &mut |name, kind| match base_of(name) {
+                Ok(base) if kind == FileType::RegularFile => self.push(name, base.len(), place, pass),
+                Ok(_) => {
+                    skipped.note(pass, place, name, kind_of(kind));
+                    Ok(())
+                }
+                Err(odd) => {
+                    skipped.note(pass, place, name, odd.as_str());
+                    Ok(())
+                }
+            })?;
+        }
+        let names = &self.names;
+        // Stable: entries of one base stay in the order in which they were seen.
+        self.entries.sort_by(|a, b| base_in(names, a).cmp(base_in(names, b)));
+        self.entries.dedup_by(|later, kept| {
+            let same = base_in(names, later) == base_in(names, kept);
+            if same {
+                kept.many = kept.pass == later.pass;
+                kept.pass = later.pass;
+                kept.place = later.place;
+                (kept.name_at, kept.name_len) = (later.name_at, later.name_len);
+            }
+            same
+        });
+        if self.entries.len() > self.limit as usize { Err(self.too_many()) } else { Ok(()) }
+    }
+
+    fn push(&mut self, name: &[u8], base_len: usize, place: Place, pass: u8) -> Result<(), MaildirError> {
+        // Each message may be there from an earlier pass, and in both directories.
+        if self.entries.len() / 3 > self.limit as usize {
+            return Err(self.too_many());
+        }
+        let name_at = u32::try_from(self.names.len()).map_err(|_| self.too_many())?;
+        let (Ok(name_len), Ok(base_len)) = (u8::try_from(name.len()), u8::try_from(base_len)) else {
+            return Ok(()); // not so: `base_of` looks at the length
+        };
+        self.names.extend_from_slice(name);
+        self.entries.push(Entry {
+            uid: 0,
+            name_at,
+            octets: 0,
+            size: 0,
+            mtime: 0,
+            name_len,
+            base_len,
+            place,
+            pass,
+            measured: false,
+            many: false,
+            stale: false,
+        });
+        Ok(())
+    }
+
+    const fn too_many(&self) -> MaildirError {
+        MaildirError::TooManyMessages { limit: self.limit }
+    }
+
+    /// Takes over a line of the list, if its message is here. `octets_valid`: its octets were counted under the
+    /// rules in force.
+    ///
+    /// The octets are believed without a look at the file: a message file never changes under its name. Opening a
+    /// message checks size and time, see [`note_facts`](Self::note_facts).
+    pub(super) fn recognise(&mut self, line: &Line<'_>, octets_valid: bool) -> Recognised {
+        let names = &self.names;
+        let found = self.entries.binary_search_by(|entry| base_in(names, entry).cmp(line.base));
+        let Some(entry) = found.ok().and_then(|at| self.entries.get_mut(at)) else {
+            return Recognised::Absent;
+        };
+        if entry.uid == 0 {
+            entry.uid = line.uid;
+        } else if entry.uid != line.uid {
+            return Recognised::Twice;
+        }
+        if let (false, true, Some(octets)) = (entry.measured, octets_valid, line.octets) {
+            (entry.octets, entry.size, entry.mtime) = (octets, line.size, line.mtime);
+            entry.measured = true;
+        }
+        Recognised::Found
+    }
+
+    /// Counts the octets of all messages not yet counted, by reading them. Returns how many were counted, and how
+    /// many were not found.
+    pub(super) fn measure(&mut self, dirs: &Dirs, rules: BodyRules) -> Result<(u32, u32), MaildirError> {
+        let (mut counted, mut vanished) = (0, 0);
+        let mut buffer = Vec::new();
+        for entry in self.entries.iter_mut().filter(|entry| !entry.measured) {
+            let name = name_in(&self.names, entry);
+            let at_fault = |error| {
+                log::error!("message \"{}\" cannot be counted", name.escape_ascii());
+                error
+            };
+            let opened = dirs.open_message(entry.place, name).map_err(at_fault)?;
+            let Some((mut file, facts)) = opened else {
+                vanished += 1;
+                continue;
+            };
+            buffer.resize(1 << 16, 0);
+            let octets = measure(&mut file, rules, &mut buffer);
+            entry.octets = octets.map_err(MaildirError::std("reading a message")).map_err(at_fault)?;
+            (entry.size, entry.mtime) = (facts.len(), nanoseconds(&facts));
+            entry.measured = true;
+            counted += 1;
+        }
+        Ok((counted, vanished))
+    }
+
+    /// Ends the passes: drops what is not there any more, takes numbers from messages that share one, and sorts by
+    /// arrival. `sure`: nothing moved during the last pass.
+    pub(super) fn settle(&mut self, dirs: &Dirs, last_pass: u8, sure: bool) -> Result<(), MaildirError> {
+        let mut gone = Vec::new();
+        for entry in &mut self.entries {
+            let name = name_in(&self.names, entry);
+            // Missed by the last pass: removed since, unless it was just being renamed.
+            let missed = sure && entry.pass != last_pass;
+            gone.push(!entry.measured || (missed && !dirs.has(entry.place, name)?));
+        }
+        let mut gone = gone.into_iter();
+        self.entries.retain(|_| !gone.next().unwrap_or(false));
+
+        let mut by_uid: Vec<(u32, u32)> =
+            (0_u32..).zip(&self.entries).map(|(at, entry)| (entry.uid, at)).collect();
+        by_uid.sort_unstable();
+        for pair in by_uid.windows(2) {
+            if let [(uid, _), (same, at)] = *pair {
+                if let (true, Some(entry)) = (uid == same, self.entries.get_mut(at as usize)) {
+                    entry.uid = 0;
+                }
+            }
+        }
+
+        let names = &self.names;
+        // Stable: what arrived at one time stays sorted by name.
+        self.entries.sort_by_cached_key(|entry| {
+            let seconds = u64::try_from(entry.mtime / 1_000_000_000).unwrap_or(0);
+            Arrival::of(base_in(names, entry)).unwrap_or_else(|| Arrival::at(seconds))
+        });
+        self.entries.shrink_to_fit();
+        self.compact();
+        Ok(())
+    }
+
+    /// Gives numbers from `next` on to the messages without. Returns how many they were and the next number, or
+    /// `None`, with nothing changed, if there are not enough numbers.
+    pub(super) fn number(&mut self, next: u32) -> Option<(u32, u32)> {
+        let fresh = self.entries.iter().filter(|entry| entry.uid == 0).count();
+        let fresh = u32::try_from(fresh).ok()?;
+        let end = next.checked_add(fresh)?;
+        for (entry, uid) in self.entries.iter_mut().filter(|entry| entry.uid == 0).zip(next..end) {
+            entry.uid = uid;
+        }
+        Some((fresh, end))
+    }
+
+    /// Takes all numbers back.
+    pub(super) fn forget_numbers(&mut self) {
+        self.entries.iter_mut().for_each(|entry| entry.uid = 0);
+    }
+
+    /// Compares what a file is now with what it was when its octets were counted. `false`: it has changed, and the
+    /// list will say so.
+    pub(super) fn note_facts(&mut self, at: usize, facts: &std::fs::Metadata) -> bool {
+        let Some(entry) = self.entries.get_mut(at) else { return false };
+        let same = entry.size == facts.len() && entry.mtime == nanoseconds(facts);
+        entry.stale |= !same;
+        same
+    }
+
+    /// Looks up where each message stands now, and under which name.
+    pub(super) fn refresh(&mut self, dirs: &Dirs) -> Result<(), MaildirError> {
+        let mut by_base: Vec<u32> = (0_u32..).zip(&self.entries).map(|(at, _)| at).collect();
+        by_base.sort_unstable_by(|&a, &b| self.base_at(a).cmp(self.base_at(b)));
+        for place in Place::ALL {
+            dirs.walk(place, &mut |name, _| {
+                let Ok(base) = base_of(name) else { return Ok(()) };
+                let Ok(found) = by_base.binary_search_by(|&at| self.base_at(at).cmp(base)) else {
+                    return Ok(());
+                };
+                let at = by_base.get(found).map_or(0, |&at| at as usize);
+                let name_at = u32::try_from(self.names.len()).map_err(|_| self.too_many())?;
+                let Some(entry) = self.entries.get_mut(at) else { return Ok(()) };
+                if entry.place != place || name_in(&self.names, entry) != name {
+                    entry.place = place;
+                    entry.name_len = u8::try_from(name.len()).unwrap_or(u8::MAX);
+                    entry.name_at = name_at;
+                    self.names.extend_from_slice(name);
+                }
+                Ok(())
+            })?;
+        }
+        self.compact();
+        Ok(())
+    }
+
+    fn base_at(&self, at: u32) -> &[u8] {
+        self.entries.get(at as usize).map_or(&[], |entry| self.base(entry))
+    }
+
+    /// Moves the names in use together.
+    fn compact(&mut self) {
+        let used = self.entries.iter().map(|entry| usize::from(entry.name_len)).sum();
+        if self.names.capacity() == used {
+            return;
+        }
+        let mut names = Vec::with_capacity(used);
+        for entry in &mut self.entries {
+            let name = name_in(&self.names, entry);
+            // No more than in the old buffer, whose places fit.
+            entry.name_at = u32::try_from(names.len()).unwrap_or(u32::MAX);
+            names.extend_from_slice(name);
+        }
+        self.names = names;
+    }
+}
+
+/// What a line of the list was good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Recognised {
+    /// The number of a message, and perhaps its octets.
+    Found,
+    /// Its message was not seen.
+    Absent,
+    /// An earlier line had the same base.
+    Twice,
+}
+
+fn name_in<'a>(names: &'a [u8], entry: &Entry) -> &'a [u8] {
+    part(names, entry.name_at, entry.name_len)
+}
+
+fn base_in<'a>(names: &'a [u8], entry: &Entry) -> &'a [u8] {
+    part(names, entry.name_at, entry.base_len)
+}
+
+fn part(names: &[u8], at: u32, len: u8) -> &[u8] {
+    names.get(at as usize..).and_then(|rest| rest.get(..usize::from(len))).unwrap_or_default()
+}
+
+fn measure(file: &mut impl Read, rules: BodyRules, buffer: &mut [u8]) -> io::Result<u64> {
+    let mut measure = Measure::new(rules);
+    loop {
+        match file.read(buffer) {
+            Ok(0) => return Ok(measure.finish()),
+            Ok(n) => measure.update(buffer.get(..n).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn nanoseconds(facts: &std::fs::Metadata) -> i64 {
+    facts.mtime().saturating_mul(1_000_000_000).saturating_add(facts.mtime_nsec())
+}
+
+/// Counts what stands in `new` and `cur` but is no message.
+#[derive(Debug, Default)]
+pub(super) struct Skipped {
+    count: u32,
+}
+
+/// What stands there instead of a message.
+const fn kind_of(kind: FileType) -> &'static str {
+    match kind {
+        FileType::Symlink => "symbolic link",
+        FileType::Directory => "directory",
+        FileType::Fifo => "FIFO",
+        FileType::Socket => "socket",
+        _ => "no regular file",
+    }
+}
+
+impl Skipped {
+    /// So many are logged by name.
+    const NAMED: u32 = 10;
+
+    fn note(&mut self, pass: u8, place: Place, name: &[u8], why: &str) {
+        if pass > 1 {
+            return;
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count <= Self::NAMED {
+            log::warn!("skipped in {} of a Maildir: {why}: \"{}\"", place.name(), name.escape_ascii());
+        }
+    }
+
+    pub(super) const fn count(&self) -> u32 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::files::TempDir;
+    use super::*;
+
+    fn names(index: &Index) -> Vec<&[u8]> {
+        index.entries().iter().map(|entry| index.name(entry)).collect()
+    }
+
+    #[test]
+    fn a_message_takes_forty_octets_and_its_name() {
+        assert_eq!(size_of::<Entry>(), 40);
+        let dir = TempDir::new();
+        let dirs = Dirs::open(dir.path(), true).unwrap();
+        for n in 0..100 {
+            std::fs::write(dir.path().join(format!("new/{n}.1.h")), "").unwrap();
+        }
+        let mut index = Index::new(100);
+        for pass in 1..=3 {
+            index.collect(&dirs, pass, &mut Skipped::default()).unwrap();
+        }
+        assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (100, 0));
+        index.settle(&dirs, 3, true).unwrap();
+        assert_eq!((index.entries.capacity(), index.names.capacity()), (100, 10 * 5 + 90 * 6));
+        // Names that change leave nothing behind.
+        for n in 0..100 {
+            let path = |name: String| dir.path().join(name);
+            std::fs::rename(path(format!("new/{n}.1.h")), path(format!("cur/{n}.1.h:2,"))).unwrap();
+        }
+        index.refresh(&dirs).unwrap();
+        assert_eq!(index.names.capacity(), 10 * 8 + 90 * 9);
+        assert!(
+            names(&index)[..11] == (0..11).map(|n| format!("{n}.1.h:2,").into_bytes()).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn pb_s29_a_message_that_one_pass_missed_stays_if_its_name_does() {
+        let dir = TempDir::new();
+        let dirs = Dirs::open(dir.path(), true).unwrap();
+        let path = |name: &str| dir.path().join(name);
+        for name in ["1.1.h", "2.1.h", "3.1.h"] {
+            std::fs::write(path("new").join(name), "").unwrap();
+        }
+        for (sure, left) in [(false, 3), (true, 2)] {
+            let mut index = Index::new(9);
+            index.collect(&dirs, 1, &mut Skipped::default()).unwrap();
+            assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (3, 0));
+            std::fs::rename(path("new/1.1.h"), path("tmp/1.1.h")).unwrap();
+            std::fs::rename(path("new/2.1.h"), path("tmp/2.1.h")).unwrap();
+            index.collect(&dirs, 2, &mut Skipped::default()).unwrap();
+            std::fs::rename(path("tmp/1.1.h"), path("new/1.1.h")).unwrap();
+            index.settle(&dirs, 2, sure).unwrap();
+            assert_eq!(index.entries().len(), left, "{sure}");
+            assert_eq!((names(&index)[0], names(&index)[left - 1]), (&b"1.1.h"[..], &b"3.1.h"[..]));
+            std::fs::rename(path("tmp/2.1.h"), path("new/2.1.h")).unwrap();
+        }
+    }
+}

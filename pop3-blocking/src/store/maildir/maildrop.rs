@@ -1,0 +1,359 @@
+//! An open Maildir: scan, messages, commit.
+
+use core::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use pop3_proto::body::BodyRules;
+
+use super::MaildirError;
+use super::dirs::{Dirs, Place};
+use super::index::{Index, Recognised, Skipped};
+use super::lock::Lock;
+use super::name::base_of;
+use super::uid_list::{self, Header, Opened, rules_tag};
+use crate::store::{CommitError, Committed, Maildrop, Message, Meta, Plan, StoreError};
+
+/// How often the directories are read until nothing moves.
+const PASSES: u8 = 4;
+
+/// An open maildrop of a [`MaildirStore`](super::MaildirStore). Dropping it frees its lock and removes nothing.
+pub struct OpenMaildir {
+    /// For the log.
+    path: PathBuf,
+    dirs: Dirs,
+    rules: BodyRules,
+    max_messages: u32,
+    index: Index,
+    /// What the list of unique-ids says; `None` before the scan.
+    header: Option<Header>,
+    skipped: u32,
+    /// Last, so that it is freed last.
+    _lock: Lock,
+}
+
+/// What the list of unique-ids told of the messages.
+#[derive(Debug, Default)]
+struct Known {
+    header: Option<Header>,
+    /// Lines of messages that were not seen.
+    absent: u64,
+    /// Whether the list must be written again.
+    outdated: bool,
+}
+
+impl OpenMaildir {
+    pub(super) fn new(path: PathBuf, dirs: Dirs, lock: Lock, rules: BodyRules, max_messages: u32) -> Self {
+        Self {
+            path,
+            dirs,
+            rules,
+            max_messages,
+            index: Index::default(),
+            header: None,
+            skipped: 0,
+            _lock: lock,
+        }
+    }
+
+    /// How many entries of `new` and `cur` the scan skipped because they are no messages: no regular files, or with
+    /// names that no mail program gives.
+    pub fn skipped(&self) -> u32 {
+        self.skipped
+    }
+
+    /// Reads directories and list until they agree.
+    fn read(&mut self) -> Result<(Index, Known), MaildirError> {
+        let mut index = Index::new(self.max_messages);
+        let mut skipped = Skipped::default();
+        let mut counted = 0;
+        let mut pass = 0;
+        let (mut known, sure) = loop {
+            pass += 1;
+            let before = self.dirs.stamp()?;
+            index.collect(&self.dirs, pass, &mut skipped)?;
+            let quiet = self.dirs.stamp()? == before;
+            let known = self.recognise(&mut index, pass)?;
+            let (read, vanished) = index.measure(&self.dirs, self.rules)?;
+            counted += read;
+            // A message of the list that was not seen may have been renamed meanwhile: once is not enough.
+            let sure = quiet && vanished == 0 && (known.absent == 0 || pass > 1);
+            if sure || pass == PASSES {
+                break (known, sure);
+            }
+        };
+        index.settle(&self.dirs, pass, sure)?;
+        known.outdated |= known.absent > 0 || counted > 0;
+        self.skipped = skipped.count();
+        if self.skipped > 0 {
+            log::warn!("{} entries of {:?} are no messages", self.skipped, self.path);
+        }
+        Ok((index, known))
+    }
+
+    /// Takes over what the list says.
+    fn recognise(&self, index: &mut Index, pass: u8) -> Result<Known, MaildirError> {
+        let (header, mut lines) = match uid_list::open(&self.dirs.root)? {
+            Opened::Ready(header, lines) => (header, lines),
+            Opened::Missing => return Ok(Known::default()),
+            Opened::Unreadable => {
+                if pass == 1 {
+                    log::error!("list of unique-ids of {:?} is damaged: all ids change", self.path);
+                }
+                return Ok(Known { outdated: true, ..Known::default() });
+            }
+        };
+        let rules = rules_tag(self.rules);
+        let mut known = Known::default();
+        let mut next = header.next;
+        while let Some(line) = lines.next()? {
+            // A number in use is never given again, whatever the first line says.
+            next = next.max(line.uid.saturating_add(1));
+            match index.recognise(&line, header.rules == rules) {
+                Recognised::Found => {}
+                Recognised::Twice => known.outdated = true,
+                Recognised::Absent => known.absent += 1,
+            }
+        }
+        let (damaged, short) = lines.damage();
+        if damaged > 0 || short {
+            known.outdated = true;
+            if pass == 1 {
+                let end = if short { ", lines are missing at its end" } else { "" };
+                log::error!("list of unique-ids of {:?}: {damaged} lines damaged{end}; new ids", self.path);
+            }
+        }
+        known.header = Some(Header { next, rules, ..header });
+        Ok(known)
+    }
+
+    /// Gives ids to new messages and stores them.
+    fn store_ids(&mut self, known: &Known) -> Result<Header, MaildirError> {
+        let mut header = known.header.unwrap_or_else(|| Header::fresh(rules_tag(self.rules)));
+        let (fresh, next) = match self.index.number(header.next) {
+            Some(numbered) => numbered,
+            None => {
+                log::error!("unique-ids of {:?} are used up: all ids change", self.path);
+                self.index.forget_numbers();
+                header = Header::fresh(header.rules);
+                let limit = self.max_messages;
+                self.index.number(header.next).ok_or(MaildirError::TooManyMessages { limit })?
+            }
+        };
+        header.next = next;
+        if fresh > 0 || known.outdated {
+            match self.write_list(header, &[]) {
+                Ok(()) => {}
+                Err(source) if fresh > 0 => {
+                    return Err(MaildirError::ListNotStored { source });
+                }
+                Err(error) => {
+                    log::warn!("list of unique-ids of {:?} not brought up to date: {error}", self.path)
+                }
+            }
+        }
+        Ok(header)
+    }
+
+    /// Writes the list, without the messages whose numbers are in `without`, which is sorted.
+    fn write_list(&self, header: Header, without: &[u32]) -> io::Result<()> {
+        uid_list::write(&self.dirs.root, header, |writer| {
+            let entries = self.index.entries().iter();
+            entries
+                .filter(|entry| without.binary_search(&entry.uid).is_err())
+                .try_for_each(|entry| writer.line(&self.index.line(entry)))
+        })
+    }
+
+    /// Which entry the session means. The id must agree: nothing else may be read or removed.
+    fn find(&self, message: Message<'_>) -> Option<usize> {
+        let at = message.number.index();
+        let unique_id = self.header?.unique_id(self.index.entry(at)?.uid);
+        (unique_id == message.unique_id).then_some(at)
+    }
+
+    fn try_open(&self, at: usize) -> Result<Option<(std::fs::File, std::fs::Metadata)>, MaildirError> {
+        match self.index.entry(at) {
+            Some(entry) => self.dirs.open_message(entry.place, self.index.name(entry)),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes all files with one of `bases`, which are sorted, wherever they stand now. Returns the first fault of
+    /// each base.
+    fn hunt(&self, bases: &[&[u8]]) -> Result<Vec<Option<MaildirError>>, MaildirError> {
+        let mut faults: Vec<Option<MaildirError>> = bases.iter().map(|_| None).collect();
+        let mut found: Vec<(usize, Place, Vec<u8>)> = Vec::new();
+        for _ in 0..PASSES {
+            let before = self.dirs.stamp()?;
+            found.clear();
+            for place in Place::ALL {
+                self.dirs.walk(place, &mut |name, _| {
+                    let at = base_of(name).ok().and_then(|base| bases.binary_search(&base).ok());
+                    if let Some(at) = at.filter(|at| matches!(faults.get(*at), Some(None))) {
+                        found.push((at, place, name.to_vec()));
+                    }
+                    Ok(())
+                })?;
+            }
+            if found.is_empty() && self.dirs.stamp()? == before {
+                return Ok(faults);
+            }
+            for (at, place, name) in &found {
+                if let (Err(error), Some(fault)) = (self.dirs.remove(*place, name), faults.get_mut(*at)) {
+                    fault.get_or_insert(error);
+                }
+            }
+        }
+        // The last pass still found some: they may be back under another name.
+        for (at, ..) in found {
+            if let Some(fault) = faults.get_mut(at) {
+                fault.get_or_insert(MaildirError::Restless);
+            }
+        }
+        Ok(faults)
+    }
+
+    fn remove(&self, plan: &dyn Plan) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut removed: Vec<usize> = Vec::new();
+        let mut elsewhere: Vec<usize> = Vec::new();
+        plan.for_each_marked(&mut |message| {
+            let found = self.find(message).and_then(|at| Some((at, self.index.entry(at)?)));
+            let Some((at, entry)) = found else {
+                return outcome.fault(1, MaildirError::NotListed);
+            };
+            match self.dirs.remove(entry.place, self.index.name(entry)) {
+                Ok(true) if !entry.many => removed.push(at),
+                Ok(_) => elsewhere.push(at),
+                Err(error) => outcome.fault(1, error),
+            }
+        });
+        self.remove_elsewhere(elsewhere, &mut removed, &mut outcome);
+        // Both directories: what was gone already may have been removed by a program that does not wait.
+        if !removed.is_empty() {
+            if let Err(error) = Place::ALL.into_iter().try_for_each(|place| self.dirs.sync(place)) {
+                outcome.fault(removed.len(), error);
+                removed.clear();
+            }
+        }
+        outcome.uids = removed.iter().filter_map(|&at| self.index.entry(at)).map(|entry| entry.uid).collect();
+        outcome.uids.sort_unstable();
+        outcome.uids.dedup();
+        outcome
+    }
+
+    /// Removes messages that do not stand where the scan saw them, or not only there.
+    fn remove_elsewhere(&self, mut missed: Vec<usize>, removed: &mut Vec<usize>, outcome: &mut Outcome) {
+        if missed.is_empty() {
+            return;
+        }
+        let base = |at: &usize| self.index.entry(*at).map_or(&[][..], |entry| self.index.base(entry));
+        missed.sort_unstable_by(|a, b| base(a).cmp(base(b)));
+        let bases: Vec<&[u8]> = missed.iter().map(base).collect();
+        match self.hunt(&bases) {
+            Ok(faults) => {
+                for (at, fault) in missed.into_iter().zip(faults) {
+                    match fault {
+                        None => removed.push(at),
+                        Some(error) => outcome.fault(1, error),
+                    }
+                }
+            }
+            Err(error) => outcome.fault(missed.len(), error),
+        }
+    }
+}
+
+/// What a commit did.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// The numbers of the messages removed, sorted.
+    uids: Vec<u32>,
+    failed: usize,
+    /// The first fault.
+    source: Option<MaildirError>,
+}
+
+impl Outcome {
+    fn fault(&mut self, messages: usize, error: MaildirError) {
+        self.failed += messages;
+        self.source.get_or_insert(error);
+    }
+}
+
+impl Maildrop for OpenMaildir {
+    fn scan(&mut self, out: &mut dyn FnMut(Meta<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        let (index, known) = self.read()?;
+        self.index = index;
+        let header = self.store_ids(&known)?;
+        self.header = Some(header);
+        self.index
+            .entries()
+            .iter()
+            .try_for_each(|entry| out(Meta::new(entry.octets(), &header.unique_id(entry.uid))))
+    }
+
+    fn open_message(&mut self, message: Message<'_>) -> Result<Box<dyn Read + '_>, StoreError> {
+        let at = self.find(message).ok_or(MaildirError::NotListed)?;
+        let mut opened = self.try_open(at)?;
+        for _ in 0..PASSES {
+            if opened.is_some() {
+                break;
+            }
+            let before = self.dirs.stamp()?;
+            self.index.refresh(&self.dirs)?;
+            let quiet = self.dirs.stamp()? == before;
+            opened = self.try_open(at)?;
+            if quiet {
+                break;
+            }
+        }
+        let (file, facts) = opened.ok_or(StoreError::Gone)?;
+        if !self.index.note_facts(at, &facts) {
+            log::warn!("message {} of {:?} has changed since it was listed", message.number, self.path);
+        }
+        Ok(Box::new(file))
+    }
+
+    fn commit(mut self: Box<Self>, plan: &dyn Plan) -> Result<Committed, CommitError> {
+        let outcome = self.remove(plan);
+        let removed = u32::try_from(outcome.uids.len()).unwrap_or(u32::MAX);
+        if let (Some(header), true) = (self.header, removed > 0) {
+            // The messages are gone for good, and that is what was asked. A line too many goes at the next scan.
+            match self.write_list(header, &outcome.uids) {
+                Ok(()) => self.header = None,
+                Err(error) => {
+                    log::warn!("list of unique-ids of {:?} not brought up to date: {error}", self.path)
+                }
+            }
+        }
+        match outcome.source {
+            None => Ok(Committed::new(removed)),
+            Some(source) => {
+                let failed = u32::try_from(outcome.failed).unwrap_or(u32::MAX);
+                Err(CommitError::new(removed, failed, Box::new(source)))
+            }
+        }
+    }
+}
+
+impl Drop for OpenMaildir {
+    fn drop(&mut self) {
+        let Some(header) = self.header else { return };
+        if self.index.entries().iter().any(|entry| entry.stale()) {
+            if let Err(error) = self.write_list(header, &[]) {
+                log::warn!("list of unique-ids of {:?} not brought up to date: {error}", self.path);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for OpenMaildir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenMaildir")
+            .field("path", &self.path)
+            .field("messages", &self.index.entries().len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,147 @@
+//! Maildir as the server's store (RFC 1939 sections 4, 6 and 7).
+//!
+//! A [`MaildirStore`] serves what other programs deliver to `new` and leaves everything where it stands: nothing is
+//! renamed, no flag is set. Two files are its own, in the Maildir beside `new` and `cur`: `pop3-lock` and
+//! `pop3-uidlist`. A delivery agent or an IMAP server may work in the same Maildir at the same time.
+//!
+//! # Promises
+//!
+//! - One session has the maildrop at a time, in all processes of one host; the lock goes when the session does,
+//!   however it ends (rows R1939-4.3, R1939-6.3).
+//! - Messages are numbered by the time of delivery in their names, then by name. A file that is renamed, moved from
+//!   `new` to `cur`, or given flags is the same message, even in the middle of a scan or a session.
+//! - A unique-id is told only after it was stored, and is never given twice (row R1939-7.3). It follows the part of
+//!   the file name before `:`, so a message that was removed and delivered again under the same name has a new one.
+//! - Sizes are exact, counted once by reading the message, and kept with the ids (row R1939-5.6). A later login
+//!   reads the list and the two directories, and opens no message.
+//! - A commit removes the marked messages and no other, one by one, and returns when that is durable
+//!   (rows R1939-6.1, R1939-6.2).
+//! - Nothing but regular files is opened, relative to open directories, without following links or waiting
+//!   (row PB-S50). Anything else in `new` or `cur` is skipped and logged.
+//! - A failed scan is an error, never a shorter maildrop (row PB-S28).
+//! - An open maildrop takes about 90 octets per message.
+//!
+//! # What is believed of sizes
+//!
+//! A message file never changes under its name: that is what Maildir is. So the stored size is believed if the name
+//! is known, and a login opens no message that an earlier one has counted. When a message is opened, its size and
+//! modification time are compared with those stored; if they differ, the change is logged and the octets are counted
+//! again at the next login. The session goes on with the size it has told (row R1939-4.6). Sizes in the name are not
+//! used: `,S=` is part of the name, so it cannot tell that the file has changed, and programs differ about what `,W=`
+//! counts at the last line end and in messages without an empty line.
+
+use core::fmt;
+use std::path::Path;
+
+use pop3_proto::body::BodyRules;
+
+use super::{OpenContext, OpenError, Store};
+use crate::auth::Identity;
+
+mod dirs;
+mod error;
+mod index;
+mod lock;
+mod maildrop;
+mod name;
+mod template;
+mod uid_list;
+
+#[cfg(test)]
+mod tests;
+
+use dirs::Dirs;
+pub use error::MaildirError;
+use lock::Lock;
+pub use maildrop::OpenMaildir;
+use template::Template;
+pub use template::TemplateError;
+
+/// How many messages a maildrop may hold unless set otherwise.
+const MAX_MESSAGES: u32 = 1_000_000;
+
+/// Opens the Maildirs of users. See the [module](self) for what it promises.
+///
+/// ```
+/// use pop3_blocking::store::MaildirStore;
+///
+/// let store = MaildirStore::new("/var/mail/{user}/Maildir")?.max_messages(100_000);
+/// # Ok::<(), pop3_blocking::store::maildir::TemplateError>(())
+/// ```
+#[derive(Clone)]
+pub struct MaildirStore {
+    template: Template,
+    rules: BodyRules,
+    max_messages: u32,
+    create_missing: bool,
+}
+
+impl MaildirStore {
+    /// A store for the Maildirs that `template` names: a path in which each `{user}` stands for the user's name.
+    ///
+    /// A name can never lead out of its component: it must have 1 to 255 octets, no `/`, `\` or control character,
+    /// and no dot in front. Others have no maildrop: [`OpenError::Store`] with a permanent fault. Make sure that the
+    /// file system tells apart all names that the [`Authenticator`](crate::auth::Authenticator) does.
+    ///
+    /// # Errors
+    ///
+    /// - [`TemplateError::NoUser`]: there is no `{user}`.
+    /// - [`TemplateError::UnknownPlaceholder`]: there is another brace.
+    pub fn new(template: impl AsRef<Path>) -> Result<Self, TemplateError> {
+        Ok(Self {
+            template: Template::new(template.as_ref())?,
+            rules: BodyRules::default(),
+            max_messages: MAX_MESSAGES,
+            create_missing: false,
+        })
+    }
+
+    /// Sets the rules with which the server sends bodies: sizes follow them. The default is [`BodyRules::default`].
+    ///
+    /// All messages are counted once more when a maildrop is opened with rules other than before.
+    #[must_use]
+    pub const fn rules(mut self, rules: BodyRules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    /// Sets how many messages a maildrop may hold, 1,000,000 unless set. The scan of a fuller one is a permanent
+    /// fault.
+    #[must_use]
+    pub const fn max_messages(mut self, limit: u32) -> Self {
+        self.max_messages = limit;
+        self
+    }
+
+    /// Sets whether a Maildir that does not exist is made, with mode 0700, and directories above it.
+    ///
+    /// Off unless switched on: a file system that is not mounted, or a misspelt template, must not look like a
+    /// server full of empty maildrops.
+    #[must_use]
+    pub const fn create_missing(mut self, create: bool) -> Self {
+        self.create_missing = create;
+        self
+    }
+}
+
+impl Store for MaildirStore {
+    type Maildrop = OpenMaildir;
+
+    fn open(&self, who: &Identity, _: &OpenContext) -> Result<OpenMaildir, OpenError> {
+        let path = self.template.path(who.name()).ok_or(MaildirError::UserName)?;
+        let dirs = Dirs::open(&path, self.create_missing)?;
+        let lock = Lock::take(&dirs.root)?;
+        Ok(OpenMaildir::new(path, dirs, lock, self.rules, self.max_messages))
+    }
+}
+
+impl fmt::Debug for MaildirStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaildirStore")
+            .field("template", &self.template.as_os_str())
+            .field("rules", &self.rules)
+            .field("max_messages", &self.max_messages)
+            .field("create_missing", &self.create_missing)
+            .finish()
+    }
+}

@@ -1,0 +1,557 @@
+//! The list of unique-ids of a Maildir: the file `pop3-uidlist` (RFC 1939 section 7; R38).
+//!
+//! # Ids
+//!
+//! An id is 16 lower-case hexadecimal digits: 8 of the list's validity, 8 of the message's own number. Numbers rise
+//! and are never given twice under one validity, since the next one is stored too. The validity is a random number
+//! drawn when a list is begun: where there was none, where the first line cannot be read, or after 2³² messages.
+//!
+//! # Format
+//!
+//! Lines of text that end in LF. Each begins with the CRC-32 of what follows the space behind it:
+//!
+//! ```text
+//! 7d2c1a90 pop3-uidlist 1 <validity> <next number> <rules>
+//! 03b1f6e2 <number> <octets> <file size> <modification time in ns> <base of the file name>
+//! 5e0c99d1 end <number of lines>
+//! ```
+//!
+//! `octets` is the size of the message on the wire under the body rules that `rules` stands for, or `-` if it has to
+//! be counted again. Later versions keep the first line's beginning, so that this one knows to leave them alone.
+//!
+//! # Damage
+//!
+//! A line whose sum is wrong is passed over: its message gets a new id, never another's. A file that breaks off has
+//! no last line, which is reported. The file is replaced as a whole (write, fsync, rename, fsync of the directory),
+//! so a crash leaves the old or the new one.
+
+use core::fmt;
+use std::fs::File;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+
+use pop3_proto::body::BodyRules;
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::io::Errno;
+
+use super::MaildirError;
+
+/// The name of the list.
+const NAME: &str = "pop3-uidlist";
+/// The name under which it is written.
+const NEW_NAME: &str = "pop3-uidlist.new";
+/// The beginning of the first line, behind the sum.
+const MAGIC: &str = "pop3-uidlist";
+/// The format.
+const VERSION: &str = "1";
+/// No line that this crate writes is longer, in octets.
+const LINE_MAX: usize = 512;
+
+/// What holds for a whole list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) validity: u32,
+    /// The number of the next message: greater than all in use, at least 1.
+    pub(super) next: u32,
+    /// The body rules with which octets were counted, as [`rules_tag`] gives them.
+    pub(super) rules: u32,
+}
+
+impl Header {
+    /// The beginning of a list whose ids are unlike those of any other.
+    pub(super) fn fresh(rules: u32) -> Self {
+        let random = RandomState::new().build_hasher().finish().to_be_bytes();
+        let validity =
+            random.iter().fold(0_u32, |validity, &octet| validity.rotate_left(8) ^ u32::from(octet));
+        Self { validity, next: 1, rules }
+    }
+
+    /// The unique-id of message `uid`.
+    pub(super) fn unique_id(&self, uid: u32) -> [u8; 16] {
+        let mut id = [0; 16];
+        let value = (u64::from(self.validity) << 32) | u64::from(uid);
+        for (digit, shift) in id.iter_mut().zip((0..16).rev()) {
+            // Four bits: below 16.
+            *digit = b"0123456789abcdef".get((value >> (4 * shift)) as usize & 15).copied().unwrap_or(b'0');
+        }
+        id
+    }
+}
+
+/// A number that differs between rules under which octets may differ.
+pub(super) fn rules_tag(rules: BodyRules) -> u32 {
+    // The text form follows new rules by itself. If it changes for another reason, sizes are counted once more.
+    crc32(format!("{rules:?}").as_bytes())
+}
+
+/// One message in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line<'a> {
+    pub(super) uid: u32,
+    /// `None`: to be counted.
+    pub(super) octets: Option<u64>,
+    /// The size of the file, in octets.
+    pub(super) size: u64,
+    /// When the file was last changed, in nanoseconds since 1970.
+    pub(super) mtime: i64,
+    pub(super) base: &'a [u8],
+}
+
+/// What stands where the list should be.
+pub(super) enum Opened {
+    Missing,
+    /// The first line is damaged: nothing of the list can be used.
+    Unreadable,
+    Ready(Header, Reader<BufReader<File>>),
+}
+
+/// Opens the list.
+pub(super) fn open(root: &File) -> Result<Opened, MaildirError> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = match openat(root, NAME, flags, Mode::empty()) {
+        Ok(fd) => File::from(fd),
+        Err(Errno::NOENT) => return Ok(Opened::Missing),
+        Err(errno) => return Err(MaildirError::io("opening the list of unique-ids")(errno)),
+    };
+    let facts = file.metadata().map_err(MaildirError::std(READING))?;
+    if !facts.is_file() {
+        return Err(MaildirError::NotRegular { name: NAME });
+    }
+    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file));
+    Ok(match reader.header()? {
+        Some(header) => Opened::Ready(header, reader),
+        None => Opened::Unreadable,
+    })
+}
+
+const READING: &str = "reading the list of unique-ids";
+
+/// Reads a list line by line, in memory that does not grow with it.
+pub(super) struct Reader<R> {
+    source: R,
+    line: Vec<u8>,
+    /// Lines read behind the first.
+    lines: u64,
+    damaged: u64,
+    ended: Option<u64>,
+}
+
+impl<R: BufRead> Reader<R> {
+    fn new(source: R) -> Self {
+        Self { source, line: Vec::with_capacity(LINE_MAX), lines: 0, damaged: 0, ended: None }
+    }
+
+    /// Reads the first line. `None`: it is damaged.
+    fn header(&mut self) -> Result<Option<Header>, MaildirError> {
+        if !self.fill().map_err(MaildirError::std(READING))? {
+            return Ok(None);
+        }
+        let Some(text) = checked(&self.line).and_then(|text| core::str::from_utf8(text).ok()) else {
+            return Ok(None);
+        };
+        let mut fields = text.split(' ');
+        if fields.next() != Some(MAGIC) {
+            return Ok(None);
+        }
+        if fields.next() != Some(VERSION) {
+            return Err(MaildirError::ListVersion);
+        }
+        let mut number = || fields.next().and_then(|digits| hex(digits.as_bytes()));
+        let (Some(validity), Some(next), Some(rules), None) = (number(), number(), number(), number()) else {
+            return Ok(None);
+        };
+        Ok((next > 0).then_some(Header { validity, next, rules }))
+    }
+
+    /// The next good line; `None` at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Line<'_>>, MaildirError> {
+        let facts = loop {
+            if !self.fill().map_err(MaildirError::std(READING))? {
+                return Ok(None);
+            }
+            self.lines += 1;
+            if self.ended.is_some() {
+                self.damaged += 1; // something behind the last line
+            } else if let Some(count) = checked(&self.line).and_then(|text| text.strip_prefix(b"end ")) {
+                self.ended = pop3_proto::parse_number(count);
+                self.lines -= 1;
+            } else {
+                match parse(&self.line) {
+                    Some(facts) => break facts,
+                    None => self.damaged += 1,
+                }
+            }
+        };
+        let (uid, octets, size, mtime, base_len) = facts;
+        let base = self.line.get(self.line.len() - base_len..).unwrap_or_default();
+        Ok(Some(Line { uid, octets, size, mtime, base }))
+    }
+
+    /// How many lines were passed over, and whether lines are missing at the end. Final when [`next`](Self::next)
+    /// has given `None`.
+    pub(super) fn damage(&self) -> (u64, bool) {
+        (self.damaged, self.ended != Some(self.lines))
+    }
+
+    /// Reads one line without its LF, cut to [`LINE_MAX`]. `false`: there is none.
+    fn fill(&mut self) -> io::Result<bool> {
+        self.line.clear();
+        let mut any = false;
+        loop {
+            let buffer = match self.source.fill_buf() {
+                Ok(buffer) => buffer,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if buffer.is_empty() {
+                return Ok(any);
+            }
+            any = true;
+            let end = buffer.iter().position(|&octet| octet == b'\n');
+            let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or(buffer);
+            let room = LINE_MAX.saturating_sub(self.line.len());
+            self.line.extend_from_slice(part.get(..room).unwrap_or(part));
+            let used = end.map_or(buffer.len(), |at| at + 1);
+            self.source.consume(used);
+            if end.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+/// What follows the sum, if the sum is right.
+fn checked(line: &[u8]) -> Option<&[u8]> {
+    let sum = hex(line.get(..8)?)?;
+    let text = line.get(8..)?.strip_prefix(b" ")?;
+    (crc32(text) == sum).then_some(text)
+}
+
+/// A message's line: all but the base, of which the length.
+fn parse(line: &[u8]) -> Option<(u32, Option<u64>, u64, i64, usize)> {
+    let mut fields = checked(line)?.splitn(5, |&octet| octet == b' ');
+    let uid = hex(fields.next()?).filter(|&uid| uid > 0)?;
+    let octets = match fields.next()? {
+        b"-" => None,
+        digits => Some(pop3_proto::parse_number(digits)?),
+    };
+    let size = pop3_proto::parse_number(fields.next()?)?;
+    let mtime = core::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let base = fields.next().filter(|base| super::name::base_of(base) == Ok(*base))?;
+    Some((uid, octets, size, mtime, base.len()))
+}
+
+/// Replaces the list by `header` and the lines that `lines` puts.
+///
+/// Afterwards the list is durable. If it fails, the old list is in force, or the new one that may not be durable.
+pub(super) fn write(
+    root: &File,
+    header: Header,
+    lines: impl FnOnce(&mut Writer) -> io::Result<()>,
+) -> io::Result<()> {
+    match unlinkat(root, NEW_NAME, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let file = File::from(openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR)?);
+    let written = fill_and_rename(root, file, header, lines);
+    if written.is_err() {
+        if let Err(errno) = unlinkat(root, NEW_NAME, AtFlags::empty()) {
+            log::debug!("removing {NEW_NAME}: {errno}"); // the next writer removes it too
+        }
+    }
+    written
+}
+
+fn fill_and_rename(
+    root: &File,
+    file: File,
+    header: Header,
+    lines: impl FnOnce(&mut Writer) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut writer = Writer { out: BufWriter::with_capacity(1 << 16, file), text: Vec::new(), lines: 0 };
+    let Header { validity, next, rules } = header;
+    writer.put(format_args!("{MAGIC} {VERSION} {validity:08x} {next:08x} {rules:08x}"), b"")?;
+    lines(&mut writer)?;
+    let count = writer.lines;
+    writer.put(format_args!("end {count}"), b"")?;
+    writer.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    renameat(root, NEW_NAME, root, NAME)?;
+    root.sync_all()
+}
+
+/// Takes the lines of a list that is being written.
+pub(super) struct Writer {
+    out: BufWriter<File>,
+    text: Vec<u8>,
+    lines: u64,
+}
+
+impl Writer {
+    /// Puts one message.
+    pub(super) fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let Line { uid, octets, size, mtime, base } = line;
+        self.lines += 1;
+        match octets {
+            Some(octets) => self.put(format_args!("{uid:08x} {octets} {size} {mtime} "), base),
+            None => self.put(format_args!("{uid:08x} - {size} {mtime} "), base),
+        }
+    }
+
+    fn put(&mut self, text: fmt::Arguments<'_>, base: &[u8]) -> io::Result<()> {
+        self.text.clear();
+        self.text.write_fmt(text)?;
+        self.text.extend_from_slice(base);
+        write!(self.out, "{:08x} ", crc32(&self.text))?;
+        self.text.push(b'\n');
+        self.out.write_all(&self.text)
+    }
+}
+
+/// Exactly eight lower-case hexadecimal digits.
+fn hex(digits: &[u8]) -> Option<u32> {
+    if digits.len() != 8 {
+        return None;
+    }
+    digits.iter().try_fold(0_u32, |value, &digit| {
+        let digit = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            _ => return None,
+        };
+        Some((value << 4) | u32::from(digit))
+    })
+}
+
+/// The CRC-32 of IEEE 802.3: it finds every change of up to 32 neighbouring bits.
+fn crc32(text: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0; 256];
+        let mut index = 0;
+        while index < 256 {
+            let mut sum = index as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
+                bit += 1;
+            }
+            table[index] = sum;
+            index += 1;
+        }
+        table
+    };
+    !text.iter().fold(!0, |sum: u32, &octet| {
+        let [low, ..] = sum.to_le_bytes();
+        (sum >> 8) ^ TABLE[usize::from(low ^ octet)]
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::maildir::tests::files::TempDir;
+
+    const HEADER: Header = Header { validity: 0xdead_beef, next: 0x12, rules: 7 };
+    const LINES: [Line<'static>; 3] = [
+        Line {
+            uid: 1,
+            octets: Some(1234),
+            size: 1200,
+            mtime: 1_700_000_000_123_456_789,
+            base: b"1.M2P3.host,S=1200",
+        },
+        Line { uid: 0x11, octets: None, size: 0, mtime: -1, base: b"two words" },
+        Line { uid: 2, octets: Some(u64::MAX), size: u64::MAX, mtime: i64::MIN, base: "größe".as_bytes() },
+    ];
+
+    fn written(dir: &TempDir) -> (File, Vec<u8>) {
+        let root = File::open(dir.path()).unwrap();
+        write(&root, HEADER, |writer| LINES.iter().try_for_each(|line| writer.line(line))).unwrap();
+        let text = std::fs::read(dir.path().join(NAME)).unwrap();
+        (root, text)
+    }
+
+    type Owned = (u32, Option<u64>, u64, i64, Vec<u8>);
+
+    /// Header, good lines, damage.
+    fn read(text: &[u8]) -> Option<(Header, Vec<Owned>, (u64, bool))> {
+        let mut reader = Reader::new(text);
+        let header = reader.header().unwrap()?;
+        let mut lines = Vec::new();
+        while let Some(line) = reader.next().unwrap() {
+            lines.push((line.uid, line.octets, line.size, line.mtime, line.base.to_vec()));
+        }
+        Some((header, lines, reader.damage()))
+    }
+
+    fn owned(line: &Line<'_>) -> Owned {
+        (line.uid, line.octets, line.size, line.mtime, line.base.to_vec())
+    }
+
+    #[test]
+    fn the_sum_is_that_of_other_programs() {
+        // zlib: crc32(b"123456789")
+        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
+        assert_eq!(crc32(b""), 0);
+    }
+
+    #[test]
+    fn r1939_7_2_an_id_is_sixteen_digits() {
+        assert_eq!(&HEADER.unique_id(0x1f), b"deadbeef0000001f");
+        assert_eq!(&Header { validity: 0, ..HEADER }.unique_id(u32::MAX), b"00000000ffffffff");
+        let drawn: Vec<_> = (0..100).map(|_| Header::fresh(0).validity).collect();
+        assert!(drawn.iter().any(|validity| *validity != drawn[0]));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = TempDir::new();
+        let (root, text) = written(&dir);
+        let Ok(Opened::Ready(header, mut reader)) = open(&root) else { panic!("{}", text.escape_ascii()) };
+        assert_eq!(header, HEADER);
+        for line in LINES {
+            assert_eq!(reader.next().unwrap(), Some(line));
+        }
+        assert_eq!(reader.next().unwrap(), None);
+        assert_eq!(reader.damage(), (0, false));
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&dir.path().join(NAME).metadata().unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(!dir.path().join(NEW_NAME).exists());
+    }
+
+    #[test]
+    fn r1939_7_3_damage_of_any_octet_never_gives_another_id() {
+        let dir = TempDir::new();
+        let (_, text) = written(&dir);
+        let good: Vec<_> = LINES.iter().map(owned).collect();
+        let header_len = text.iter().position(|&octet| octet == b'\n').unwrap();
+        for at in 0..text.len() {
+            for change in [1, 0x20, 0x80, 0xff, text[at] ^ b'\n', text[at] ^ b' '] {
+                let mut damaged = text.clone();
+                damaged[at] ^= change;
+                if damaged == text {
+                    continue;
+                }
+                let found = read(&damaged);
+                if at <= header_len {
+                    assert_eq!(found, None, "octet {at}");
+                    continue;
+                }
+                let (header, lines, damage) = found.unwrap();
+                assert_eq!(header, HEADER);
+                assert!(lines.iter().all(|line| good.contains(line)), "octet {at}");
+                assert!(!lines.is_empty() && damage != (0, false), "octet {at} {change}");
+            }
+        }
+    }
+
+    #[test]
+    fn r1939_7_3_a_cut_at_any_octet_is_seen_and_keeps_the_lines_before() {
+        let dir = TempDir::new();
+        let (_, text) = written(&dir);
+        let header_len = text.iter().position(|&octet| octet == b'\n').unwrap();
+        for end in 0..text.len() {
+            let whole_lines = text[..=end].iter().filter(|&&octet| octet == b'\n').count();
+            match read(&text[..end]) {
+                None => assert!(end < header_len, "{end}"),
+                Some((_, lines, damage)) => {
+                    // A line without its LF still has its sum.
+                    assert_eq!(lines.len(), whole_lines.saturating_sub(1).min(3), "{end}");
+                    assert!(damage != (0, false) || end == text.len() - 1, "{end}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damage_by_hand_is_passed_over_line_by_line() {
+        let dir = TempDir::new();
+        let (_, text) = written(&dir);
+        let lines: Vec<&[u8]> = text.split_inclusive(|&octet| octet == b'\n').collect();
+        let join = |parts: &[&[u8]]| read(&parts.concat()).map(|(_, lines, damage)| (lines.len(), damage));
+        let long = [b'x'; 4 * LINE_MAX];
+        let (head, end) = (lines[0], lines[4]);
+        assert_eq!(join(&[head, lines[2], lines[1], lines[3], end]), Some((3, (0, false))));
+        assert_eq!(join(&[head, lines[1], b"\n", lines[3], end]), Some((2, (1, false))));
+        assert_eq!(join(&[head, lines[1], lines[2], end]), Some((2, (0, true))));
+        assert_eq!(join(&[head, lines[1], &long, b"\n", lines[3], end]), Some((2, (1, false))));
+        assert_eq!(join(&[head, &text]), Some((3, (1, true))));
+        assert_eq!(join(&[&text, lines[1]]), Some((3, (1, true))));
+        assert_eq!(join(&[&text, &text]), Some((3, (5, true))));
+        assert_eq!(join(&[head, &long]), Some((0, (1, true))));
+        assert_eq!(join(&[head]), Some((0, (0, true))));
+        assert_eq!(join(&[lines[1], head, end]), None);
+        assert_eq!(join(&[b"\n", &text]), None);
+        assert_eq!(join(&[]), None);
+        assert_eq!(join(&[&[0; 4096]]), None);
+    }
+
+    #[test]
+    fn lines_with_right_sums_and_wrong_fields_are_damage() {
+        let dir = TempDir::new();
+        let (_, text) = written(&dir);
+        let head = text.split_inclusive(|&octet| octet == b'\n').next().unwrap();
+        for field in [
+            "",
+            " ",
+            "end",
+            "end x",
+            "00000000 1 1 1 base",
+            "0000001 1 1 1 base",
+            "0000000A 1 1 1 base",
+            "00000001 1 1 base",
+            "00000001 +1 1 1 base",
+            "00000001 1 - 1 base",
+            "00000001 1 1 1 ",
+            "00000001 1 1 1 base:2,S",
+            "00000001 1 1 1.5 base",
+            "00000001 1 1 99999999999999999999 base",
+        ] {
+            let line = format!("{:08x} {field}\n", crc32(field.as_bytes()));
+            let (_, lines, damage) = read(&[head, line.as_bytes()].concat()).unwrap();
+            assert_eq!((lines.len(), damage.1), (0, true), "{field}");
+        }
+        for field in
+            ["pop3-uidlist 1 00000001 00000000 00000001", "pop3-uidlist 1 00000001 00000001", "pop3-uidlist"]
+        {
+            let line = format!("{:08x} {field}\n", crc32(field.as_bytes()));
+            assert!(!matches!(Reader::new(line.as_bytes()).header(), Ok(Some(_))), "{field}");
+        }
+    }
+
+    #[test]
+    fn a_list_of_a_later_version_is_left_alone() {
+        let field = "pop3-uidlist 2 anything else";
+        let line = format!("{:08x} {field}\n", crc32(field.as_bytes()));
+        assert!(matches!(Reader::new(line.as_bytes()).header(), Err(MaildirError::ListVersion)));
+    }
+
+    #[test]
+    fn r1939_7_3_a_failed_write_leaves_the_old_list() {
+        let dir = TempDir::new();
+        let (root, text) = written(&dir);
+        let failed = write(&root, HEADER, |_| Err(io::Error::from(io::ErrorKind::StorageFull)));
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert_eq!(std::fs::read(dir.path().join(NAME)).unwrap(), text);
+        assert!(!dir.path().join(NEW_NAME).exists());
+
+        // What a killed writer left, or somebody planted, is not written through.
+        let outside = dir.path().join("outside");
+        std::os::unix::fs::symlink(&outside, dir.path().join(NEW_NAME)).unwrap();
+        write(&root, HEADER, |_| Ok(())).unwrap();
+        assert!(!outside.exists());
+
+        std::fs::create_dir(dir.path().join(NEW_NAME)).unwrap();
+        assert!(write(&root, HEADER, |_| Ok(())).is_err());
+    }
+
+    #[test]
+    fn rules_have_tags_of_their_own() {
+        let rules = BodyRules::new();
+        let other = rules.with_add_header_separator(!rules.add_header_separator);
+        assert_ne!(rules_tag(rules), rules_tag(other));
+        assert_eq!(rules_tag(rules), rules_tag(BodyRules::default()));
+    }
+}

@@ -1,0 +1,404 @@
+//! The client against a scripted server over a socket pair: what it sends, what it makes of the replies, how it ends.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use pop3_blocking::Transport;
+use pop3_blocking::client::{ClientOptions, Connection, Error, LoginFailed, Outcome, Session};
+use pop3_blocking::pop3_proto::{
+    CodeKind, Error as ProtoError, MessageNumber, PeerMisbehaved, SendError, Verb, WaitingFor,
+};
+
+/// What the server does: wait for one line of the client, then send these octets. An empty expectation waits for nothing.
+type Script = Vec<(&'static str, Vec<u8>)>;
+
+/// Plays `script`, then closes; returns all lines that came in.
+fn server(script: Script) -> (UnixStream, JoinHandle<Vec<String>>) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let player = std::thread::spawn(move || {
+        theirs.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let mut reader = BufReader::new(theirs.try_clone().unwrap());
+        let (mut writer, mut seen) = (theirs, Vec::new());
+        for (expected, reply) in script {
+            if !expected.is_empty() {
+                let mut line = String::new();
+                if reader.read_line(&mut line).unwrap_or(0) == 0 {
+                    return seen;
+                }
+                assert_eq!(line, format!("{expected}\r\n"));
+                seen.push(expected.to_owned());
+            }
+            if writer.write_all(&reply).is_err() {
+                return seen;
+            }
+        }
+        drop(writer.shutdown(Shutdown::Write));
+        let mut rest = String::new();
+        drop(reader.read_to_string(&mut rest));
+        seen.extend(rest.lines().map(str::to_owned));
+        seen
+    });
+    (ours, player)
+}
+
+fn script(lines: &[(&'static str, &str)]) -> Script {
+    lines.iter().map(|(expected, reply)| (*expected, reply.as_bytes().to_vec())).collect()
+}
+
+fn connect(
+    script: Script,
+    options: ClientOptions,
+) -> (Result<Connection<UnixStream>, Error>, JoinHandle<Vec<String>>) {
+    let (stream, player) = server(script);
+    let connection = Connection::over(Transport::plain(stream), options).map(|mut connection| {
+        connection.allow_cleartext_login();
+        connection
+    });
+    (connection, player)
+}
+
+const LOGIN: [(&str, &str); 4] = [
+    ("", "+OK ready\r\n"),
+    ("CAPA", "+OK\r\nUSER\r\nUIDL\r\nTOP\r\nPIPELINING\r\nRESP-CODES\r\n.\r\n"),
+    ("USER alice", "+OK\r\n"),
+    ("PASS wonderland", "+OK\r\n"),
+];
+
+fn logged_in(more: &[(&'static str, &str)]) -> (Session<UnixStream>, JoinHandle<Vec<String>>) {
+    let mut lines = script(&LOGIN);
+    lines.extend(script(more));
+    let (connection, player) = connect(lines, ClientOptions::default());
+    (connection.unwrap().login("alice", "wonderland").unwrap(), player)
+}
+
+fn n(number: u32) -> MessageNumber {
+    MessageNumber::new(number).unwrap()
+}
+
+#[test]
+fn r2449_7_1_a_whole_session_with_the_basic_commands() {
+    let (mut session, player) = logged_in(&[
+        ("STAT", "+OK 2 130 and more\r\n"),
+        ("LIST", "+OK\r\n1 68\r\n2 62\r\n.\r\n"),
+        ("UIDL", "+OK\r\n1 aaa\r\n2 bbb\r\n.\r\n"),
+        ("LIST 2", "+OK 2 62\r\n"),
+        ("UIDL 2", "+OK 2 bbb\r\n"),
+        ("TOP 1 0", "+OK\r\nSubject: one\r\n\r\n.\r\n"),
+        ("RETR 1", "+OK 120 octets\r\n..dot\r\n.\r\n"),
+        ("RETR 9", "-ERR [SYS/TEMP] no\r\n"),
+        ("NOOP", "+OK\r\n"),
+        ("DELE 1", "+OK\r\n"),
+        ("RSET", "+OK\r\n"),
+        ("QUIT", "+OK bye\r\n"),
+    ]);
+    let totals = session.stat().unwrap();
+    assert_eq!((totals.messages, totals.octets), (2, Some(130)));
+    let sizes: Vec<_> = session.list().unwrap().iter().map(|l| (l.number.get(), l.octets)).collect();
+    assert_eq!(sizes, [(1, 68), (2, 62)]);
+    let ids = session.unique_ids().unwrap();
+    assert_eq!(&*ids[1].unique_id, b"bbb");
+    assert_eq!(session.octets(n(2)).unwrap(), 62);
+    assert_eq!(&*session.unique_id(n(2)).unwrap(), b"bbb");
+    assert_eq!(session.top(n(1), 0).unwrap().into_vec().unwrap(), b"Subject: one\r\n\r\n");
+    let mut mail = Vec::new();
+    let mut message = session.retrieve(n(1)).unwrap();
+    let mut room = [0u8; 3];
+    while let n @ 1.. = message.read(&mut room).unwrap() {
+        mail.extend_from_slice(&room[..n]);
+    }
+    assert!(message.is_complete());
+    assert_eq!(mail, b".dot\r\n");
+    match session.retrieve(n(9)) {
+        Err(Error::Refused(refused)) => {
+            assert_eq!((refused.verb, refused.code), (Some(Verb::Retr), Some(CodeKind::SysTemp)));
+            assert_eq!(refused.text, b"[SYS/TEMP] no");
+        }
+        other => panic!("{other:?}"),
+    }
+    session.noop().unwrap();
+    session.delete(n(1)).unwrap();
+    session.reset().unwrap();
+    assert!(matches!(session.quit(), Outcome::Committed));
+    assert_eq!(player.join().unwrap().last().unwrap(), "QUIT");
+}
+
+#[test]
+fn r1939_6_4_pb_c17_quit_says_committed_partial_or_unknown() {
+    let (session, player) = logged_in(&[("QUIT", "-ERR some deleted messages not removed\r\n")]);
+    assert!(matches!(session.quit(), Outcome::Partial(_)));
+    player.join().unwrap();
+    for reply in ["", "+O", "gibberish\r\n"] {
+        let (session, player) = logged_in(&[("QUIT", reply)]);
+        assert!(matches!(session.quit(), Outcome::Unknown(_)), "{reply:?}");
+        player.join().unwrap();
+    }
+}
+
+#[test]
+fn rp_close_2_pb_c16_a_cut_message_is_never_complete() {
+    let whole = "+OK\r\nline one\r\n.\r\n";
+    for end in 0..whole.len() {
+        let (mut session, player) = logged_in(&[("RETR 1", &whole[..end])]);
+        let got = session.retrieve(n(1)).and_then(|message| message.into_vec());
+        match got {
+            Err(Error::Protocol(ProtoError::Truncated { verb: Some(Verb::Retr) })) => {}
+            other => panic!("cut at {end}: {other:?}"),
+        }
+        drop(session);
+        player.join().unwrap();
+    }
+}
+
+#[test]
+fn a_message_that_is_not_read_is_thrown_away_before_the_next_command() {
+    let (mut session, player) = logged_in(&[
+        ("RETR 1", "+OK\r\n+OK not a reply\r\n.\r\n"),
+        ("STAT", "+OK 1 16\r\n"),
+        ("QUIT", "+OK\r\n"),
+    ]);
+    assert!(!session.retrieve(n(1)).unwrap().is_complete());
+    assert_eq!(session.stat().unwrap().messages, 1);
+    assert!(matches!(session.quit(), Outcome::Committed));
+    player.join().unwrap();
+}
+
+#[test]
+fn r2449_6_6_5_pb_c29_each_of_a_batch_has_its_own_result() {
+    let mut lines = script(&LOGIN);
+    let mut want = Vec::new();
+    for i in 1..=100u32 {
+        let command: &'static str = Box::leak(format!("RETR {i}").into_boxed_str());
+        let reply =
+            if i % 10 == 0 { "-ERR gone\r\n".to_owned() } else { format!("+OK\r\nmail {i}\r\n.\r\n") };
+        lines.push((command, reply.into_bytes()));
+        want.push(if i % 10 == 0 { None } else { Some(format!("mail {i}\r\n")) });
+    }
+    lines.extend(script(&[("QUIT", "+OK\r\n")]));
+    let (connection, player) = connect(lines, ClientOptions::default());
+    let mut session = connection.unwrap().login("alice", "wonderland").unwrap();
+    let mut got = Vec::new();
+    session
+        .retrieve_each::<Error>((1..=100).map(n), |number, message| {
+            let text = match message {
+                Ok(message) => {
+                    let mut text = String::new();
+                    message.read_to_string(&mut text).unwrap();
+                    Some(text)
+                }
+                Err(_) => None,
+            };
+            assert_eq!(number.index(), got.len());
+            got.push(text);
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(got, want);
+    assert!(matches!(session.quit(), Outcome::Committed));
+    player.join().unwrap();
+}
+
+#[test]
+fn r2449_6_6_3_pb_c28_a_flood_of_commands_does_not_stop_on_full_buffers() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let commands = 20_000u32;
+    let player = std::thread::spawn(move || {
+        let mut reader = BufReader::new(theirs.try_clone().unwrap());
+        let mut writer = theirs;
+        let mut line = String::new();
+        writer.write_all(b"+OK\r\n").unwrap();
+        let mut count = 0u32;
+        // Each reply is long, so that replies fill the client's side long before the commands are through.
+        let reply = format!("+OK {}\r\n", "x".repeat(400));
+        while reader.read_line(&mut line).unwrap() > 0 {
+            let said = match line.trim_end() {
+                "CAPA" => "+OK\r\nPIPELINING\r\n.\r\n",
+                "QUIT" => "+OK\r\n",
+                _ => &reply,
+            };
+            writer.write_all(said.as_bytes()).unwrap();
+            count += 1;
+            line.clear();
+        }
+        count
+    });
+    let mut connection = Connection::over(Transport::plain(ours), ClientOptions::default()).unwrap();
+    connection.allow_cleartext_login();
+    let mut session = connection.login("a", "b").unwrap();
+    let mut marked = 0;
+    session.delete_each((1..=commands).map(n), |_, result| marked += u32::from(result.is_ok())).unwrap();
+    assert_eq!(marked, commands);
+    assert!(matches!(session.quit(), Outcome::Committed));
+    // CAPA, USER, PASS, the flood, QUIT
+    assert_eq!(player.join().unwrap(), commands + 4);
+}
+
+#[test]
+fn r1939_4_2_greetings_that_refuse_or_are_no_pop3() {
+    let (connection, player) = connect(script(&[("", "-ERR [SYS/TEMP] busy\r\n")]), ClientOptions::default());
+    match connection {
+        Err(Error::Closing(refused)) => assert_eq!(refused.code, Some(CodeKind::SysTemp)),
+        other => panic!("{other:?}"),
+    }
+    assert!(player.join().unwrap().is_empty());
+    for greeting in ["* OK IMAP4rev1\r\n", "220 smtp\r\n", "HTTP/1.1 400 Bad Request\r\n"] {
+        let (connection, player) = connect(script(&[("", greeting)]), ClientOptions::default());
+        match connection {
+            Err(Error::Protocol(ProtoError::PeerMisbehaved(PeerMisbehaved::NotAGreeting))) => {}
+            other => panic!("{other:?}"),
+        }
+        assert!(player.join().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn r2595_2_2_no_credential_leaves_without_tls_unless_allowed() {
+    for announced in ["USER\r\n", "SASL PLAIN\r\n", "USER\r\nSASL PLAIN\r\n"] {
+        let capa: &str = &format!("+OK\r\n{announced}.\r\n");
+        let (stream, player) = server(script(&[("", "+OK\r\n"), ("CAPA", capa)]));
+        let connection = Connection::over(Transport::plain(stream), ClientOptions::default()).unwrap();
+        let failed = connection.login("alice", "canary").unwrap_err();
+        assert!(matches!(failed.error, Error::NotSent(SendError::Cleartext)), "{:?}", failed.error);
+        drop(failed);
+        assert_eq!(player.join().unwrap(), ["CAPA"]);
+    }
+}
+
+#[test]
+fn r1939_3_2_pb_c11_a_line_end_in_a_name_sends_nothing() {
+    for (user, password) in [("a\r\nDELE 1", "x"), ("a", "x\r\nQUIT"), ("a\0", "x"), ("", "x"), ("a", "")] {
+        let (connection, player) = connect(script(&LOGIN[..2]), ClientOptions::default());
+        let failed = connection.unwrap().login(user, password).unwrap_err();
+        assert!(matches!(failed.error, Error::Argument(_)), "{:?}", failed.error);
+        assert!(failed.connection.is_some());
+        drop(failed);
+        assert_eq!(player.join().unwrap(), ["CAPA"]);
+    }
+}
+
+#[test]
+fn r5034_4_sasl_plain_with_and_without_initial_response() {
+    let capa = "+OK\r\nSASL PLAIN\r\n.\r\n";
+    let (connection, player) = connect(
+        script(&[
+            ("", "+OK\r\n"),
+            ("CAPA", capa),
+            ("AUTH PLAIN AHRlc3QAdGVzdA==", "+OK\r\n"),
+            ("QUIT", "+OK\r\n"),
+        ]),
+        ClientOptions::default(),
+    );
+    let session = connection.unwrap().login("test", "test").unwrap();
+    assert!(matches!(session.quit(), Outcome::Committed));
+    player.join().unwrap();
+
+    // 200 octets of password make the line too long: AUTH goes alone (R5034-4.6).
+    let password = "p".repeat(200);
+    let encoded = "AHRlc3QA".to_owned() + &"cHBw".repeat(66) + "cHA=";
+    let response: &'static str = Box::leak(encoded.into_boxed_str());
+    let (connection, player) = connect(
+        script(&[
+            ("", "+OK\r\n"),
+            ("CAPA", capa),
+            ("AUTH PLAIN", "+ \r\n"),
+            (response, "+OK\r\n"),
+            ("QUIT", "+OK\r\n"),
+        ]),
+        ClientOptions::default(),
+    );
+    let session = connection.unwrap().login("test", &password).unwrap();
+    assert!(matches!(session.quit(), Outcome::Committed));
+    player.join().unwrap();
+
+    let (connection, player) = connect(
+        script(&[
+            ("", "+OK\r\n"),
+            ("CAPA", capa),
+            ("AUTH PLAIN AHRlc3QAdGVzdA==", "+ !!!\r\n"),
+            ("*", "-ERR\r\n"),
+        ]),
+        ClientOptions::default(),
+    );
+    let failed = connection.unwrap().login("test", "test").unwrap_err();
+    assert!(matches!(failed.error, Error::Sasl(_)), "{:?}", failed.error);
+    drop(failed);
+    player.join().unwrap();
+}
+
+#[test]
+fn r1939_4_5_a_refused_login_gives_the_connection_back() {
+    let mut lines = script(&LOGIN[..3]);
+    lines.extend(script(&[
+        ("PASS wrong", "-ERR [IN-USE] locked\r\n"),
+        ("USER alice", "+OK\r\n"),
+        ("PASS right", "+OK\r\n"),
+    ]));
+    let (connection, player) = connect(lines, ClientOptions::default());
+    let LoginFailed { error, connection, .. } = connection.unwrap().login("alice", "wrong").unwrap_err();
+    assert_eq!(error.refused().and_then(|r| r.code), Some(CodeKind::InUse));
+    let session = connection.unwrap().login("alice", "right").unwrap();
+    drop(session);
+    player.join().unwrap();
+}
+
+#[test]
+fn pb_c03_replies_that_nobody_asked_for_end_the_session() {
+    let (connection, player) =
+        connect(script(&[("", "+OK ready\r\n+OK forged\r\n+OK forged again\r\n")]), ClientOptions::default());
+    // The forged lines came with the greeting or soon after: the first command finds one of them either way.
+    let mut connection = connection.unwrap();
+    let said = connection.capabilities();
+    assert!(said.is_err(), "{said:?}");
+    drop(connection);
+    player.join().unwrap();
+}
+
+#[test]
+fn r7_every_wait_ends() {
+    let mut options = ClientOptions::default();
+    options.limits.greeting = Duration::from_millis(60);
+    options.limits.reply = Duration::from_millis(60);
+    options.limits.login = Duration::from_millis(60);
+    options.limits.quit = Duration::from_millis(60);
+    let waits = [
+        (0, WaitingFor::Greeting),
+        (1, WaitingFor::Reply),
+        (3, WaitingFor::LoginReply),
+        (4, WaitingFor::QuitReply),
+    ];
+    for (said, waiting_for) in waits {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut replies = LOGIN.iter().map(|(_, reply)| *reply).take(said);
+        let player = std::thread::spawn(move || {
+            let mut reader = BufReader::new(theirs.try_clone().unwrap());
+            let mut line = String::new();
+            if let Some(greeting) = replies.next() {
+                (&theirs).write_all(greeting.as_bytes()).unwrap();
+            }
+            while reader.read_line(&mut line).unwrap() > 0 {
+                if let Some(reply) = replies.next() {
+                    (&theirs).write_all(reply.as_bytes()).unwrap();
+                }
+            }
+        });
+        let outcome: Result<(), Error> = Connection::over(Transport::plain(ours), options.clone())
+            .and_then(|mut connection| {
+                connection.allow_cleartext_login();
+                connection.login("alice", "wonderland").map_err(|failed| failed.error)
+            })
+            .and_then(|session| match session.quit() {
+                Outcome::Unknown(error) => Err(error),
+                other => panic!("{other:?}"),
+            });
+        match outcome {
+            Err(Error::TimedOut { waiting_for: got }) => assert_eq!(got, waiting_for),
+            other => panic!("{waiting_for:?}: {other:?}"),
+        }
+        player.join().unwrap();
+    }
+}

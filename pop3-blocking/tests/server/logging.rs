@@ -1,0 +1,148 @@
+//! What the log says, and what it never says.
+
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use pop3_blocking::pop3_proto::Base64;
+use pop3_blocking::server::{Policy, Server};
+
+use crate::fixture::{Fault, FaultyStore, Kind, limits, local, mail, serve, tls};
+use crate::peer::Peer;
+
+const CANARY: &str = "canary-password";
+
+static LINES: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
+
+struct Collect;
+
+impl Log for Collect {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        // All tests of this program log here.
+        if record.target().starts_with("pop3") {
+            lines().push((record.level(), record.args().to_string()));
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn lines() -> MutexGuard<'static, Vec<(Level, String)>> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn collect() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        log::set_boxed_logger(Box::new(Collect)).unwrap();
+        log::set_max_level(LevelFilter::Trace);
+    });
+}
+
+/// What was logged about the client of that port, in the levels given.
+fn about(port: u16) -> Vec<(Level, String)> {
+    let port = format!(" port={port} ");
+    lines().iter().filter(|(_, line)| line.contains(&port)).cloned().collect()
+}
+
+#[test]
+fn pb_s53_one_line_per_session_and_no_credential_at_any_level() {
+    collect();
+    let users = pop3_blocking::auth::MemoryUsers::new().with_user("mrose", CANARY);
+    let builder = Server::builder(users, mail())
+        .limits(limits())
+        .listen(local(), Policy::cleartext().allow_cleartext_login())
+        .listen(local(), Policy::implicit_tls(tls().server.clone()));
+    let running = builder.bind().unwrap().serve().unwrap();
+    let mut encoded = Vec::new();
+    Base64::encode_to(format!("\0mrose\0{CANARY}").as_bytes(), &mut encoded).unwrap();
+    let encoded = String::from_utf8(encoded).unwrap();
+
+    let mut peer = Peer::connect(running.addresses()[0]);
+    let plain_port = peer.port();
+    assert_eq!(peer.line(), "+OK POP3 server ready");
+    for command in [
+        format!("PASS {CANARY}"),
+        format!("USER {CANARY}"),
+        format!("PASS {CANARY}x"),
+        format!("USER mrose {CANARY}"),
+        format!("XYZZY {CANARY}"),
+        format!("AUTH PLAIN {encoded}A==="),
+        "USER mrose".into(),
+        format!("PASS {CANARY}"),
+    ] {
+        peer.ask(&command);
+    }
+    assert_eq!(peer.ask_list("RETR 1").0, "+OK 45 octets");
+    assert_eq!(peer.ask_list("TOP 1 0").1.len(), 3);
+    assert_eq!(peer.ask("DELE 1"), "+OK message marked as deleted");
+    assert_eq!(peer.ask("QUIT"), "+OK bye");
+    drop(peer);
+
+    let mut peer = Peer::connect_tls(running.addresses()[1], &tls().client);
+    let tls_port = peer.port();
+    assert_eq!(peer.line(), "+OK POP3 server ready");
+    assert_eq!(peer.ask("AUTH PLAIN"), "+ ");
+    assert!(peer.ask(&encoded).starts_with("+OK"));
+    peer.close();
+    crate::fixture::eventually("both are gone", || running.statistics().open == 0);
+
+    let [(Level::Warn, failed), (Level::Info, ended)] = &about(plain_port)[..] else {
+        panic!("{:?}", about(plain_port));
+    };
+    assert_eq!(
+        *failed,
+        format!("login failed: peer=127.0.0.1 port={plain_port} tls=\"none\" mechanism=USER failures=1")
+    );
+    let (known, rest) = ended.split_once(" seconds=").unwrap();
+    assert_eq!(
+        known,
+        format!(
+            "session ended: peer=127.0.0.1 port={plain_port} tls=\"none\" cipher=none mechanism=USER user=\"mrose\" \
+             retrieved=1 octets=45 top=1 deleted=1 failed_logins=1 bad_commands=4"
+        )
+    );
+    assert!(rest.ends_with(" outcome=\"quit\""), "{rest}");
+    let [(Level::Info, ended)] = &about(tls_port)[..] else { panic!("{:?}", about(tls_port)) };
+    assert!(
+        ended.contains(" tls=\"TLS 1.3\" cipher=TLS13_AES_")
+            && ended.contains(" mechanism=PLAIN user=\"mrose\" "),
+        "{ended}"
+    );
+    assert!(ended.ends_with(" outcome=\"client closed the connection\""), "{ended}");
+
+    for (level, line) in lines().iter() {
+        assert!(!line.contains(CANARY) && !line.contains(encoded.get(4..20).unwrap()), "{level} {line}");
+    }
+}
+
+#[test]
+fn faults_are_told_to_the_log_and_not_to_the_client() {
+    collect();
+    for (fault, doing) in [
+        (Fault::Open(Kind::Permanent), "opening the maildrop failed: "),
+        (Fault::Scan(1, Kind::Temporary), "listing the maildrop failed: "),
+        (Fault::OpenMessage(Kind::Temporary), "opening a message failed: "),
+        (Fault::Read(10, Kind::Temporary), "reading a message failed: "),
+        (Fault::Size(-5), "ending a message failed: "),
+        (Fault::Commit(Kind::Temporary), "removing messages failed: "),
+    ] {
+        let (running, address) = serve(crate::fixture::builder(FaultyStore::new(mail(), fault)));
+        let mut peer = Peer::connect(address);
+        let port = peer.port();
+        peer.send("USER mrose\r\nPASS secret\r\nDELE 1\r\nRETR 2\r\nQUIT\r\n");
+        let said = peer.rest_octets().0;
+        assert!(!String::from_utf8(said).unwrap().contains("canary"));
+        drop(running);
+        let told = about(port);
+        let of_level =
+            |level| told.iter().filter(|(at, _)| *at == level).map(|(_, line)| line).collect::<Vec<_>>();
+        let [error] = of_level(Level::Error)[..] else { panic!("{told:?}") };
+        assert!(error.starts_with(doing), "{error}");
+        assert!(error.contains("canary-fault") || matches!(fault, Fault::Size(_)), "{error}");
+        assert_eq!(of_level(Level::Info).len(), 1, "{told:?}");
+    }
+}
