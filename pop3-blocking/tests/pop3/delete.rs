@@ -146,7 +146,7 @@ fn named(id: &[u8], text: &str) -> Mail {
 #[test]
 fn pb_c38_ids_that_stand_twice_neither_skip_nor_delete() {
     let (home, one, two) = (Home::new(), named(b"same", "one"), named(b"same", "two"));
-    let fake = Fake::good(vec![one.clone(), named(b"x", "x"), two.clone()]);
+    let fake = Fake::good(vec![one, named(b"x", "x"), two.clone()]);
     let done = home.fetch(&fake, &[]);
     assert_eq!(
         done.expect(0).err,
@@ -157,7 +157,7 @@ fn pb_c38_ids_that_stand_twice_neither_skip_nor_delete() {
     assert_eq!(home.mail().len(), 5);
 
     // One of them alone is fetched before it goes: the journal cannot speak for it.
-    fake.put(vec![two.clone()]);
+    fake.put(vec![two]);
     fake.forget_commands();
     home.fetch(&fake, &["--delete"]).expect(0);
     assert_eq!((fake.said("RETR").len(), home.mail().len(), fake.left().len()), (1, 6, 0));
