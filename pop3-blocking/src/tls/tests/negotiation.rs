@@ -12,7 +12,7 @@ fn offering(ca: &Ca, protocols: &[&[u8]]) -> ClientTls {
 }
 
 #[test]
-fn r7301_3_2_alpn_table() {
+fn r7301_3_2_pb_q67_alpn_table() {
     let ca = Ca::new();
     for server in [ca.server_tls(), ca.server_builder().only_tls12().build().unwrap()] {
         // The default client offers `pop3`, 70 6F 70 33 (RP-ALPN.1).
