@@ -150,7 +150,7 @@ fn pb_c38_ids_that_stand_twice_neither_skip_nor_delete() {
     let done = home.fetch(&fake, &[]);
     assert_eq!(
         done.expect(0).err,
-        "pop3: 1 unique-ids stand for several messages: those are always fetched\n"
+        "pop3: 1 unique-id stands for several messages: those are always fetched\n"
     );
     assert_eq!(home.mail().len(), 3);
     assert!(home.fetch(&fake, &["--json"]).expect(0).last().contains("\"delivered\":2,\"skipped\":1,"));

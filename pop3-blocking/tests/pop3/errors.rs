@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::fake::{Act, Fake, Moment, close, mail, say};
+use crate::fake::{Act, Fake, LONG, Moment, close, mail, say};
 use crate::home::{Done, Home};
 
 /// `stat` with a server that answers `at` with `act`.
@@ -196,7 +196,7 @@ fn a_journal_that_is_none_is_78_and_one_in_use_75() {
     });
     let state = home.text("journal");
     let mut first = home.spawn(&home.args("fetch", &slow, &["--to", "maildir:Mail", "--state", &state]));
-    running.recv().unwrap();
+    running.recv_timeout(LONG).unwrap();
     home.fetch(&slow, &["--json", "--state", &state]).expect_error(75, "busy");
     first.kill().unwrap();
     first.wait().unwrap();

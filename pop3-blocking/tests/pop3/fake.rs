@@ -11,7 +11,7 @@ use pop3_blocking::{Deadline, Input, Transport};
 pub(crate) const PASSWORD: &str = "wonder land";
 /// `NUL alice NUL wonder land` in base64.
 const PLAIN: &str = "AGFsaWNlAHdvbmRlciBsYW5k";
-const LONG: Duration = Duration::from_secs(60);
+pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// What the server does at one command.
 #[derive(Clone, Debug)]

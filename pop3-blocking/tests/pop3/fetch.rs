@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::fake::{Act, Fake, close, mail, say, stuffed};
+use crate::fake::{Act, Fake, LONG, close, mail, say, stuffed};
 use crate::home::{Home, texts};
 
 #[test]
@@ -259,12 +259,12 @@ fn the_first_signal_ends_a_run_in_good_order() {
     let fake = Fake::start(mail(5, 0), &["UIDL"], move |moment| {
         if moment.line == "RETR 3" && once.swap(false, Ordering::Relaxed) {
             asked.send(()).unwrap();
-            go_on.lock().unwrap().recv().unwrap();
+            go_on.lock().unwrap().recv_timeout(LONG).unwrap();
         }
         Act::Usual
     });
     let child = home.spawn(&home.args("fetch", &fake, &["--to", "maildir:Mail", "--delete", "--json"]));
-    running.recv().unwrap();
+    running.recv_timeout(LONG).unwrap();
     let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     signalled.send(()).unwrap();

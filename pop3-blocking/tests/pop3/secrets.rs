@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::fake::{Act, Fake, PASSWORD, mail, say};
+use crate::fake::{Act, Fake, LONG, PASSWORD, mail, say};
 use crate::home::Home;
 
 /// The password, and as it stands in a SASL PLAIN message in base64.
@@ -52,7 +52,7 @@ fn the_password_is_in_no_argument_and_no_environment() {
     let command = ["stat", &url, "--tls", "none-insecure", "--password-command", "head -n 1 password"];
     for args in [&file, &command] {
         let mut child = home.spawn(args);
-        running.recv().unwrap();
+        running.recv_timeout(LONG).unwrap();
         for name in ["cmdline", "environ"] {
             let mut octets = Vec::new();
             let mut file = std::fs::File::open(format!("/proc/{}/{name}", child.id())).unwrap();

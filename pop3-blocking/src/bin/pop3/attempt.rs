@@ -167,7 +167,8 @@ impl<'r> Attempt<'r> {
         }
         if !plan.ambiguous.is_empty() && self.run.journal.is_some() {
             let ids = plan.ambiguous.len();
-            report.warn(&format!("{ids} unique-ids stand for several messages: those are always fetched"));
+            let stand = if ids == 1 { "unique-id stands" } else { "unique-ids stand" };
+            report.warn(&format!("{ids} {stand} for several messages: those are always fetched"));
         }
         let limit = self.run.dialer.options.limits.message;
         for message in &plan.messages {
