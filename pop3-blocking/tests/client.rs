@@ -129,7 +129,7 @@ fn r2449_7_1_a_whole_session_with_the_basic_commands() {
 }
 
 #[test]
-fn r1939_6_4_pb_c17_quit_says_committed_partial_or_unknown() {
+fn r1939_6_4_r1939_6_5_pb_c17_quit_says_committed_partial_or_unknown() {
     let (session, player) = logged_in(&[("QUIT", "-ERR some deleted messages not removed\r\n")]);
     assert!(matches!(session.quit(), Outcome::Partial(_)));
     player.join().unwrap();
@@ -169,7 +169,7 @@ fn a_message_that_is_not_read_is_thrown_away_before_the_next_command() {
 }
 
 #[test]
-fn r2449_6_6_5_pb_c29_each_of_a_batch_has_its_own_result() {
+fn r2449_6_6_5_pb_c29_pb_q33_each_of_a_batch_has_its_own_result() {
     let mut lines = script(&LOGIN);
     let mut want = Vec::new();
     for i in 1..=100u32 {
@@ -331,7 +331,7 @@ fn r5034_4_sasl_plain_with_and_without_initial_response() {
 }
 
 #[test]
-fn r1939_4_5_a_refused_login_gives_the_connection_back() {
+fn r1939_4_5_pb_c31_a_refused_login_gives_the_connection_back() {
     let mut lines = script(&LOGIN[..3]);
     lines.extend(script(&[
         ("PASS wrong", "-ERR [IN-USE] locked\r\n"),

@@ -197,6 +197,8 @@ impl<S: Stream> Connection<S> {
             let password = Secret::new(password)?;
             // Before anything is sent: a USER alone would show the name to the path.
             self.link.client.check_privacy()?;
+            // The reply's code counts only if the server announced that it sends some.
+            self.link.ensure_capabilities()?;
             self.link.command(&Command::User(user), |_| ())?;
             self.link.command(&Command::Pass(password), |_| ())
         });
@@ -243,6 +245,8 @@ impl<S: Stream> Connection<S> {
         let name = mechanism.name();
         let mut scratch = Zeroizing::new(vec![0u8; SASL_OCTETS]);
         let mut exchange = Exchange::new(mechanism);
+        self.link.client.check_privacy()?;
+        self.link.ensure_capabilities()?;
         self.link.settle()?;
         let first = exchange.start(&mut scratch)?;
         self.link.write(|client, out| client.authenticate(name, first.initial, out))?;

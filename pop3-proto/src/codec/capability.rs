@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn r2449_5_2_pb_c25_unknown_capabilities_are_kept() {
+    fn r2449_5_2_pb_c25_pb_q35_unknown_capabilities_are_kept() {
         let line = b"X-FOO 1 2";
         match Capability::parse(line) {
             Some(Capability::Other { tag, arguments }) => {

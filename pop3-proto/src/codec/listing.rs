@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn r1939_5_2_stat_reads_two_numbers_and_ignores_the_rest() {
+    fn r1939_5_2_pb_q11_stat_reads_two_numbers_and_ignores_the_rest() {
         let table: [(&[u8], Option<(u32, Option<u64>)>); 9] = [
             (b"2 320", Some((2, Some(320)))),
             (b"2 320 extra", Some((2, Some(320)))),
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn r1939_5_4_pb_k04_scan_listings_tolerate_blanks_and_extra_data() {
+    fn r1939_5_4_pb_k04_pb_c36_scan_listings_tolerate_blanks_and_extra_data() {
         let table: [(&[u8], Option<(u32, u64)>); 10] = [
             (b"1 120", Some((1, 120))),
             (b"1 120 foo", Some((1, 120))),

@@ -213,33 +213,6 @@ fn everything() -> SessionConfig<'static> {
     }
 }
 
-#[test]
-fn r5034_3_1_the_offer_follows_what_the_handshake_has_shown() {
-    let external = [MechanismOffer::new(crate::MechanismName::EXTERNAL, Needs::Tls)];
-    let plain = [MechanismOffer::new(crate::MechanismName::PLAIN, Needs::Privacy)];
-    let mut session = Session::new(
-        SessionConfig { mechanisms: &plain, stls: true, ..SessionConfig::DEFAULT },
-        false,
-        HeapStorage::new(0),
-    );
-    let mut said = Vec::new();
-    session.greet(&mut said).unwrap();
-    let received = session.receive(b"STLS\r\n", &mut said).unwrap();
-    assert_eq!(received.step, Step::Event(Request::StartTls));
-    session.tls_started().unwrap();
-    session.offer(&external);
-    said.clear();
-    let received = session.receive(b"AUTH\r\nAUTH PLAIN\r\nAUTH EXTERNAL\r\n", &mut said).unwrap();
-    assert_eq!(
-        core::str::from_utf8(&said).unwrap(),
-        "+OK mechanisms follow\r\nEXTERNAL\r\n.\r\n-ERR mechanism not available\r\n"
-    );
-    let Step::Event(Request::Sasl(SaslInput::Start { mechanism, initial: None })) = received.step else {
-        panic!("{:?}", received.step);
-    };
-    assert_eq!(mechanism, crate::MechanismName::EXTERNAL);
-}
-
 /// Ways to cut `input`: whole, and in pieces of every size.
 fn pieces(input: &[u8]) -> impl Iterator<Item = core::slice::Chunks<'_, u8>> {
     (1..=input.len()).map(|size| input.chunks(size))

@@ -51,33 +51,38 @@ impl Command {
 /// What every command takes.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Account: `pops://USER@HOST[:PORT]` (TLS, port 995) or `pop://USER@HOST[:PORT]` (STLS, port 110)
+    /// Account: `pops://USER@HOST[:PORT]` (TLS) or `pop://USER@HOST[:PORT]` (STLS)
     ///
-    /// As in RFC 2384: USER may be followed by ;AUTH= and a mechanism; in USER, '@' is written %40. A password is
-    /// never part of it.
-    #[arg(value_name = "URL")]
+    /// As in RFC 2384: USER may be followed by ;AUTH= and a mechanism; in USER, '@'
+    /// is written %40. The port is 995 for pops:// and 110 for pop:// unless stated.
+    /// A password is never part of it.
+    #[arg(value_name = "URL", verbatim_doc_comment)]
     pub(crate) url: String,
 
     /// Read the password from the first line of FILE
     #[arg(long, value_name = "FILE", conflicts_with = "password_command", help_heading = help::LOGIN)]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// Run CMD with 'sh -c' and read the password from the first line it writes
+    /// Run CMD with 'sh -c'; the password is the first line it writes
     #[arg(long, value_name = "CMD", help_heading = help::LOGIN)]
     pub(crate) password_command: Option<OsString>,
 
-    /// Log in this way only: PLAIN, USER (USER and PASS) or EXTERNAL (the client certificate)
+    /// Log in this way only: PLAIN, USER or EXTERNAL
     ///
-    /// Goes before the ;AUTH= of the URL. Without either: SASL PLAIN if the server announces it, else USER and PASS.
-    #[arg(long, value_name = "MECH", help_heading = help::LOGIN)]
+    /// PLAIN is SASL PLAIN, USER the commands USER and PASS, EXTERNAL the client
+    /// certificate. Goes before the ;AUTH= of the URL. Without either: SASL PLAIN if
+    /// the server announces it, else USER and PASS.
+    #[arg(long, value_name = "MECH", help_heading = help::LOGIN, verbatim_doc_comment)]
     pub(crate) auth: Option<String>,
 
-    /// When TLS starts: implicit (with the first octet), stls (after the STLS command), none-insecure (never)
+    /// When TLS starts: implicit, stls or none-insecure
     ///
-    /// pops:// means implicit and pop:// means stls unless this option says otherwise. A server that does not offer
-    /// TLS is never given a password, unless none-insecure is given: then everybody on the way can read it, and the
-    /// mail.
-    #[arg(long, value_name = "WHEN", value_enum, help_heading = help::TLS, hide_possible_values = true)]
+    /// implicit: with the first octet (the default for pops://, port 995)
+    /// stls: after the command STLS (the default for pop://, port 110)
+    /// none-insecure: never. Everybody on the way can read the password and the
+    /// mail. Without this word no password is ever sent in clear text.
+    #[arg(long, value_name = "WHEN", value_enum, help_heading = help::TLS)]
+    #[arg(hide_possible_values = true, verbatim_doc_comment)]
     pub(crate) tls: Option<TlsMode>,
 
     /// Trust the certificate authorities in FILE (PEM) and no others
@@ -86,19 +91,20 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE", help_heading = help::TLS)]
     pub(crate) ca: Option<PathBuf>,
 
-    /// Show this certificate (PEM, own certificate first) to a server that asks for one
+    /// Client certificate (PEM), shown to a server that asks for one
     #[arg(long, value_name = "FILE", requires = "client_key", help_heading = help::TLS)]
     pub(crate) client_cert: Option<PathBuf>,
 
-    /// The private key of the client certificate (PEM, not encrypted)
+    /// Private key of the client certificate (PEM, not encrypted)
     #[arg(long, value_name = "FILE", requires = "client_cert", help_heading = help::TLS)]
     pub(crate) client_key: Option<PathBuf>,
 
     /// Wait at most S seconds for the connection, for TLS and for each reply
     ///
-    /// Without this option: 20 seconds for the connection and for TLS, 60 for a reply, 300 for the replies to the login
-    /// and to QUIT.
-    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..), help_heading = help::CONNECTION)]
+    /// Without this option: 20 seconds for the connection and for TLS, 60 for a
+    /// reply, 300 for the replies to the login and to QUIT.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(help_heading = help::CONNECTION, verbatim_doc_comment)]
     pub(crate) timeout: Option<u32>,
 
     /// Send no command before the reply to the one before it has come
@@ -107,9 +113,10 @@ pub(crate) struct Common {
 
     /// Take no message of more than N octets
     ///
-    /// fetch skips what the server lists as larger; a message that turns out larger ends the connection. Without this
-    /// option: 268435456 (256 MiB).
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = help::CONNECTION)]
+    /// fetch skips what the server lists as larger; a message that turns out larger
+    /// ends the connection. Without this option: 268435456 (256 MiB).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = help::CONNECTION, verbatim_doc_comment)]
     pub(crate) max_message_octets: Option<u64>,
 
     /// Write one JSON object a line; errors too, to standard error

@@ -31,6 +31,15 @@ impl Dialer {
         Ok(Self { account, tls, options: options(common), password: None })
     }
 
+    /// As [`new`](Self::new), and sees to it that there is somebody to log in.
+    pub(crate) fn for_login(common: &Common) -> Result<Self, Failure> {
+        let account = Account::new(common)?;
+        if account.auth != Auth::External {
+            account.login_name()?;
+        }
+        Self::new(common)
+    }
+
     /// Gets the password, before there is a server that waits for it.
     pub(crate) fn with_password(mut self, common: &Common) -> Result<Self, Failure> {
         if self.account.auth != Auth::External {
@@ -132,7 +141,7 @@ pub(crate) fn with_session<T>(
     common: &Common,
     work: impl FnOnce(&mut Session) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let (mut session, _) = Dialer::new(common)?.with_password(common)?.login()?;
+    let (mut session, _) = Dialer::for_login(common)?.with_password(common)?.login()?;
     let done = work(&mut session);
     log::debug!("QUIT: {:?}", session.quit());
     done

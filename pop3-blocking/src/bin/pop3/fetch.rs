@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use pop3_blocking::delivery::{Delivery, Journal};
 
-use crate::account::Auth;
 use crate::args::Fetch;
 use crate::attempt::{Attempt, Broken};
 use crate::connect::Dialer;
@@ -40,10 +39,7 @@ pub(crate) fn run(args: &Fetch) -> Result<(), Failure> {
             return Err(Failure::usage("--state has no meaning with --to -: the journal is not used"));
         }
     }
-    let dialer = Dialer::new(&args.common)?;
-    if dialer.account.auth != Auth::External {
-        dialer.account.login_name()?;
-    }
+    let dialer = Dialer::for_login(&args.common)?;
     let state = if target == Target::Stdout { None } else { Some(state(args, &dialer)?) };
     let dialer = dialer.with_password(&args.common)?;
     let journal = state.map(|path| Journal::open(path, &dialer.account.name)).transpose();

@@ -22,7 +22,7 @@ Exit codes, and the kinds that --json tells:
   68  host           no address for the host, or no connection to it
   69  tls            the server does not offer TLS, or TLS failed
       greeting       the server refused the session with its greeting
-      refused        the server refused a command, or a message of several
+      refused        the server refused a command, or one of the messages
   73  output         the target or the journal cannot be opened
   74  output         writing failed: disk full, or nobody reads
   75  refused        as above, with [IN-USE], [LOGIN-DELAY] or [SYS/TEMP]; or QUIT
@@ -133,7 +133,7 @@ Unique-ids:
 Examples:
   pop3 fetch pops://alice@mail.example.org --to maildir:Mail
   pop3 fetch pops://alice@mail.example.org --delete --to mbox:inbox
-  pop3 fetch pops://alice@mail.example.org --to - | formail -s procmail
+  pop3 fetch pops://alice@mail.example.org --to - > everything
   pop3 fetch pops://mail.example.org --auth EXTERNAL --to maildir:Mail \\
        --client-cert alice.pem --client-key alice.key
 

@@ -1,0 +1,163 @@
+//! The program `pop3d` from outside: what it announces, its exit codes, its signals, its file of options, certificates.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+
+use pop3_blocking::client::{ClientOptions, Connection, Error, Outcome};
+use pop3_blocking::pop3_proto::CodeKind;
+use pop3_blocking::pop3_proto::sasl::External;
+use pop3_blocking::tls::ClientTls;
+use pop3_tests::peers::{Certs, TempDir, User};
+use pop3_tests::pop3d::Pop3d;
+use pop3_tests::programs::program;
+
+fn alice() -> [User<'static>; 1] {
+    [User { name: "alice@example.net", password: "secret", messages: vec![b"A: b\n\nc\n".to_vec()] }]
+}
+
+fn trust(certs: &Certs) -> ClientTls {
+    ClientTls::builder().ca_file(certs.authority_file()).build().unwrap()
+}
+
+fn connect(server: &Pop3d, tls: &ClientTls) -> Connection {
+    Connection::connect_tls("localhost", server.implicit, tls, ClientOptions::default()).unwrap()
+}
+
+#[test]
+fn one_line_tells_where_it_listens() {
+    let certs = Certs::new();
+    let both = Pop3d::start(&certs, &alice(), &[]);
+    assert_eq!(
+        both.announced,
+        format!("listening tls=127.0.0.1:{} plain=127.0.0.1:{}", both.implicit, both.plain)
+    );
+    let plain = Pop3d::start_with(&alice(), &["--listen", "127.0.0.1:0", "--listen", "[::1]:0"]);
+    let (tls, plain) = plain.announced.split_once(" plain=").unwrap();
+    assert_eq!(tls, "listening tls=-");
+    assert!(plain.starts_with("127.0.0.1:") && plain.contains(",[::1]:"), "{plain}");
+}
+
+#[test]
+fn options_that_cannot_be_meant_have_an_exit_code_each() {
+    let dir = TempDir::new("pop3d-exit");
+    dir.file("users", "alice:{PLAIN}x\n");
+    dir.file("odd", "alice:{UNKNOWN}x\n");
+    let base = ["--users", "users", "--maildir", "{user}"];
+    let listen = ["--listen", "127.0.0.1:0"];
+    let cases: [(&[&[&str]], i32); 8] = [
+        (&[&["--frobnicate"]], 64),
+        (&[&base, &["--listen", "nowhere"]], 64),
+        (&[&base], 78),
+        (&[&base, &["--listen-tls", "127.0.0.1:0"]], 78),
+        (&[&["--users", "missing", "--maildir", "{user}"], &listen], 78),
+        (&[&["--users", "odd", "--maildir", "{user}"], &listen], 78),
+        (&[&["--users", "users", "--maildir", "same-for-all"], &listen], 78),
+        (&[&base, &["--listen", "192.0.2.1:1"]], 69),
+    ];
+    for (parts, code) in cases {
+        let output =
+            Command::new(program("pop3d")).args(parts.concat()).current_dir(dir.path()).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{parts:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert!(!output.stderr.is_empty() && output.stdout.is_empty());
+    }
+    let help = Command::new(program("pop3d")).arg("--help").stderr(Stdio::null()).output().unwrap();
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&help.stdout).contains("--listen-tls <ADDR>"));
+}
+
+#[test]
+fn r1939_6_3_term_ends_it_gracefully_and_removes_nothing() {
+    let certs = Certs::new();
+    let mut server = Pop3d::start(&certs, &alice(), &[]);
+    let mut session = connect(&server, &trust(&certs)).login("alice@example.net", "secret").unwrap();
+    let first = session.list().unwrap()[0].number;
+    session.delete(first).unwrap();
+    server.signal("TERM");
+    assert_eq!(server.wait(), Some(0));
+    assert!(matches!(session.quit(), Outcome::Unknown(_)));
+    assert_eq!(server.count("alice@example.net"), 1);
+}
+
+#[test]
+fn hup_reads_users_and_certificate_again() {
+    let certs = Certs::new();
+    let server = Pop3d::start(&certs, &alice(), &[]);
+    let tls = trust(&certs);
+    let mut users = alice();
+    users[0].password = "changed";
+    server.write_users(&users);
+    server.signal("HUP");
+    server.wait_for_log("read again", 2);
+    let failed = connect(&server, &tls).login("alice@example.net", "secret").unwrap_err();
+    assert!(matches!(&failed.error, Error::Refused(refused) if refused.code == Some(CodeKind::Auth)));
+    drop(connect(&server, &tls).login("alice@example.net", "changed").unwrap());
+}
+
+#[test]
+fn options_may_stand_in_a_file() {
+    let text = "listen = \"127.0.0.1:0\"\nusers = \"users\"\nmaildir = \"mail/{user}/Maildir\"\n\
+        allow-cleartext-login = true\n";
+    let server = Pop3d::start_with_file(&alice(), text);
+    let mut connection =
+        Connection::connect_cleartext("localhost", server.plain, ClientOptions::default()).unwrap();
+    connection.allow_cleartext_login();
+    let mut session = connection.login("alice@example.net", "secret").unwrap();
+    assert_eq!(session.stat().unwrap().messages, 1);
+    assert!(matches!(session.quit(), Outcome::Committed));
+}
+
+#[test]
+fn r5034_4_17_without_tls_nobody_logs_in_unless_it_is_allowed() {
+    let server = Pop3d::start_with(&alice(), &["--listen", "127.0.0.1:0"]);
+    let stream = TcpStream::connect(("127.0.0.1", server.plain)).unwrap();
+    (&stream).write_all(b"CAPA\r\nUSER alice@example.net\r\nAUTH PLAIN AGEAYg==\r\nQUIT\r\n").unwrap();
+    let mut said = String::new();
+    BufReader::new(&stream).read_to_string(&mut said).unwrap();
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(!lines.iter().any(|line| line.starts_with("USER") || line.starts_with("SASL")), "{said}");
+    assert_eq!(lines.iter().filter(|line| **line == "-ERR encryption required").count(), 2, "{said}");
+}
+
+#[test]
+fn r4422_a_2_r8314_4_2_a_certificate_logs_in_where_a_ca_is_given_and_nowhere_else() {
+    let certs = Certs::new();
+    let authority = certs.authority_file();
+    let identity = certs.client_with_email("alice@example.net");
+    let stranger = certs.client_with_email("mallory@example.net");
+    let with = |identity: &pop3_tests::peers::certs::Identity| {
+        ClientTls::builder()
+            .ca_file(&authority)
+            .client_certificate_pem(&identity.certificate, &identity.key)
+            .build()
+            .unwrap()
+    };
+    let server = Pop3d::start(&certs, &alice(), &["--client-ca", authority.to_str().unwrap()]);
+    let mut connection = connect(&server, &with(&identity));
+    assert!(connection.capabilities().unwrap().has_mechanism("EXTERNAL"));
+    let session = connection.authenticate(&mut External::new(None).unwrap()).unwrap();
+    assert!(matches!(session.quit(), Outcome::Committed));
+    let failed =
+        connect(&server, &with(&stranger)).authenticate(&mut External::new(None).unwrap()).unwrap_err();
+    assert!(matches!(&failed.error, Error::Refused(refused) if refused.code == Some(CodeKind::Auth)));
+    assert!(!connect(&server, &trust(&certs)).capabilities().unwrap().has_mechanism("EXTERNAL"));
+
+    let without = Pop3d::start(&certs, &alice(), &[]);
+    assert!(!connect(&without, &with(&identity)).capabilities().unwrap().has_mechanism("EXTERNAL"));
+}
+
+#[test]
+fn rp_alpaca_1_a_browser_gets_one_line() {
+    let server = Pop3d::start_with(&alice(), &["--listen", "127.0.0.1:0"]);
+    let mut stream = TcpStream::connect(("127.0.0.1", server.plain)).unwrap();
+    stream.write_all(b"GET /<script> HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let lines: Vec<String> = BufReader::new(stream).lines().map_while(Result::ok).collect();
+    assert_eq!(lines, ["+OK POP3 server ready", "-ERR this is a POP3 server"]);
+}
