@@ -38,7 +38,7 @@ fn r1939_10_a_whole_session_in_clear_text() {
 }
 
 #[test]
-fn r8314_3_1_a_session_under_implicit_tls() {
+fn r8314_3_1_rdm_1_a_session_under_implicit_tls() {
     let store = mail();
     for client in [&tls().client, &tls().client_tls12] {
         let builder = Server::builder(users(), store.clone())
@@ -186,7 +186,7 @@ fn pb_q53_lf_alone_ends_a_command_only_if_asked_for() {
 }
 
 #[test]
-fn listeners_have_policies_of_their_own() {
+fn r9325_3_2_pb_q69_listeners_have_policies_of_their_own() {
     let server = Server::builder(users(), mail())
         .limits(limits())
         .listen(local(), Policy::cleartext())

@@ -53,7 +53,7 @@ fn r3206_5_1_pb_s48_every_failure_has_its_code_and_no_other_words() {
 }
 
 #[test]
-fn r2449_8_2_in_use_only_after_the_right_password() {
+fn r2449_8_2_pb_s35_in_use_only_after_the_right_password() {
     let (builder, _) = odd(mail());
     let (_running, address) = serve(builder);
     let first = Peer::logged_in(address, "mrose");
@@ -168,7 +168,7 @@ fn r4422_3_6_acting_as_another_needs_permission() {
 }
 
 #[test]
-fn r4422_a_2_r34_external_only_for_who_has_shown_a_certificate() {
+fn r4422_a_2_rdm_2_1b_external_only_for_who_has_shown_a_certificate() {
     let store = mail();
     store.add("fred", "for fred\r\n");
     let server = || Server::builder(OddUsers::default(), store.clone()).limits(limits());

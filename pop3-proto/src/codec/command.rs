@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn pb_c23_pb_c11_pb_k05_what_is_built_encodes_and_parses_back_to_itself() {
+    fn pb_c23_pb_c11_pb_k05_pb_k06_what_is_built_encodes_and_parses_back_to_itself() {
         let mut seed = 1u32;
         let mut random = |bound: u32| {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

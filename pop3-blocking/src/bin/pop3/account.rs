@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn r2384_3_1_url_and_options_make_an_account() {
+    fn r2384_3_1_r8314_3_2_r9325_3_2_url_and_options_make_an_account() {
         for (line, host, port, tls, name) in [
             ("pops://a@h", "h", 995, TlsMode::Implicit, "pops://a@h"),
             ("pop://a@h", "h", 110, TlsMode::Stls, "pop://a@h"),

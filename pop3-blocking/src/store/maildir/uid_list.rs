@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn r1939_7_2_an_id_is_sixteen_digits() {
+    fn r1939_7_2_pb_q56_an_id_is_sixteen_digits() {
         assert_eq!(&HEADER.unique_id(0x1f), b"deadbeef0000001f");
         assert_eq!(&Header { validity: 0, ..HEADER }.unique_id(u32::MAX), b"00000000ffffffff");
         let drawn: Vec<_> = (0..100).map(|_| Header::fresh(0).validity).collect();

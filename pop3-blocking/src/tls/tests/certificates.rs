@@ -27,7 +27,7 @@ fn verdict(client_tls: &ClientTls, host: &str, server_tls: &ServerTls) -> Certif
 }
 
 #[test]
-fn pb_c06_wrong_certificates_are_refused() {
+fn r7817_3_1_r7817_3_2_r8314_5_3_r9525_6_6_rdm_2_2_pb_c06_wrong_certificates_are_refused() {
     let ca = Ca::new();
     let client = ca.client_tls();
     let wrong_host = ca.issue(&["imap.example.org"], |_| {});
@@ -147,7 +147,7 @@ impl ResolvesClientCert for Asked {
 }
 
 #[test]
-fn r8314_4_2_no_certificate_request_unless_configured() {
+fn r8314_4_2_rdm_2_1a_no_certificate_request_unless_configured() {
     let ca = Ca::new();
     let optional =
         || ca.server_builder().client_ca_pem(&ca.pem).client_certificates(ClientCertificates::Optional);
@@ -315,7 +315,7 @@ fn r8314_5_5_client_without_a_request_sends_no_certificate() {
 }
 
 #[test]
-fn replaced_certificate_reaches_all_clones_and_a_bad_one_changes_nothing() {
+fn pb_s55_replaced_certificate_reaches_all_clones_and_a_bad_one_changes_nothing() {
     let (old, new) = (Ca::new(), Ca::new());
     let server = old.server_tls();
     let clone = server.clone();

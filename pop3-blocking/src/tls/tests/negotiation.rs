@@ -12,7 +12,7 @@ fn offering(ca: &Ca, protocols: &[&[u8]]) -> ClientTls {
 }
 
 #[test]
-fn r7301_3_2_alpn_table() {
+fn r7301_3_2_rp_alpn_1_pb_q67_alpn_table() {
     let ca = Ca::new();
     for server in [ca.server_tls(), ca.server_builder().only_tls12().build().unwrap()] {
         // The default client offers `pop3`, 70 6F 70 33 (RP-ALPN.1).
@@ -266,4 +266,21 @@ fn r8314_5_2_platform_roots_take_further_authorities_but_no_lists() {
     assert!(matches!(platform().crl_pem(ca.revoke(&[], 4000)).build(), Err(TlsConfigError::CrlsNotTaken)));
     #[cfg(feature = "webpki-roots")]
     assert!(matches!(platform().webpki_roots().build(), Err(TlsConfigError::ConflictingRoots)));
+}
+
+#[test]
+fn r9325_3_5_tls12_has_the_extended_master_secret_on_both_sides() {
+    let ca = Ca::new();
+    let mut client = (**ca.client_tls().config()).clone();
+    client.require_ems = true;
+    let mut server = (**ca.server_builder().only_tls12().build().unwrap().config()).clone();
+    server.require_ems = true;
+    let (client, server) =
+        (ClientTls::from_config(Arc::new(client)), ServerTls::from_config(Arc::new(server)));
+    let tls12 = ca.server_builder().only_tls12().build().unwrap();
+    // Each side in turn insists; the other is as it is built by default.
+    for (client, server) in [(&client, &tls12), (&ca.client_tls(), &server)] {
+        let (client, _server) = meet_well(client, server);
+        assert_eq!(client.tls().unwrap().version(), TlsVersion::Tls12);
+    }
 }

@@ -324,3 +324,26 @@ fn misbehaviour_is_final_and_named() {
         "the first failure stays"
     );
 }
+
+#[test]
+fn pb_q42_first_lines_of_up_to_8_kib_are_taken() {
+    for (octets, fits) in [(513usize, true), (8192, true), (8193, false)] {
+        let line = format!("+OK {}\r\n", "x".repeat(octets - 6));
+        let (mut client, mut seen) = (plain(), Seen::default());
+        line.as_bytes().chunks(1000).for_each(|piece| seen.feed(&mut client, piece));
+        assert_eq!(seen.text.starts_with("greeting +OK"), fits, "{octets}");
+        assert_eq!(seen.text == "error: no line end within 8192 octets\n", !fits, "{octets}");
+    }
+}
+
+#[test]
+fn pb_q27_a_close_behind_a_refused_login_leaves_the_refusal() {
+    let (mut client, mut seen) = (greeted(), Seen::default());
+    send(&mut client, &user("alice"));
+    seen.feed(&mut client, b"+OK\r\n");
+    send(&mut client, &pass("wrong"));
+    seen.take();
+    seen.feed(&mut client, b"-ERR [AUTH] no\r\n");
+    assert_eq!(seen.text, "PASS: -ERR \"[AUTH] no\"\n");
+    assert_eq!(client.end_of_input(), Err(Error::ConnectionLost), "and not a truncated reply");
+}

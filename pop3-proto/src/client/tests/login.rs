@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn r2595_2_2_r2595_2_3_pb_c02_no_credential_travels_in_clear() {
+fn r2595_2_2_r2595_2_3_r2595_4_8_pb_c02_no_credential_travels_in_clear() {
     let auth = Command::Auth { mechanism: MechanismName::PLAIN, initial: None };
     let name = Arg::new(b"alice").unwrap();
     let apop = Command::Apop { name, digest: name };
@@ -32,7 +32,7 @@ fn r2595_2_2_r2595_2_3_pb_c02_no_credential_travels_in_clear() {
 
 #[cfg(feature = "sasl")]
 #[test]
-fn r2595_2_3_an_initial_response_does_not_travel_in_clear_either() {
+fn r2595_2_3_r4616_5_1_pb_q40_an_initial_response_does_not_travel_in_clear_either() {
     let mut client = plain();
     Seen::default().feed(&mut client, b"+OK\r\n");
     let mut out = Vec::new();
@@ -294,5 +294,11 @@ mod sasl {
             Err(SendError::OutOfPlace { verb: Verb::Auth, state: State::Transaction })
         );
         assert!(out.is_empty());
+    }
+
+    #[test]
+    fn pb_c40_a_password_is_octets_in_utf_8() {
+        let (out, _) = started(&mut greeted(), Some("\0jürgen\0blåbär".as_bytes()));
+        assert_eq!(out, b"AUTH PLAIN AGrDvHJnZW4AYmzDpWLDpHI=\r\n");
     }
 }

@@ -274,3 +274,57 @@ fn r2449_8_3_pb_q30_a_code_counts_only_if_codes_were_announced() {
     seen.feed(&mut client, b"+OK The server is ready. [QgBOADIAUAAyADcA]\r\n");
     assert_eq!(seen.text, "greeting +OK \"The server is ready. [QgBOADIAUAAyADcA]\"\n");
 }
+
+#[test]
+fn pb_q29_r3206_6_1_words_are_handed_on_and_not_guessed_at() {
+    // Refusals that mean a lock or a delay to a human reader, and nothing to a program.
+    for text in [
+        "login allowed only every 15 minutes",
+        "maildrop lock",
+        "wait a few minutes",
+        "Authentication failed",
+    ] {
+        let mut client = with(ClientLimits::DEFAULT, ClientTolerances::default());
+        send(&mut client, &Command::Capa);
+        Seen::default().feed(&mut client, b"+OK\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\n.\r\n");
+        assert!(client.capabilities().auth_resp_code);
+        send(&mut client, &user("alice"));
+        Seen::default().feed(&mut client, b"+OK\r\n");
+        send(&mut client, &pass("secret"));
+        let answer = format!("-ERR {text}\r\n");
+        match client.receive(answer.as_bytes()).unwrap().step {
+            Step::Event(ClientEvent::Reply(reply)) => {
+                // Where codes are promised, no code says that the credentials were not the problem.
+                assert_eq!((reply.code(), reply.line.text), (None, text.as_bytes()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn r1939_3_14_a_refusal_does_not_mean_that_a_command_is_unknown() {
+    let (mut client, mut seen) = (pipelining(), Seen::default());
+    let before = *client.capabilities();
+    for _ in 0..3 {
+        send(&mut client, &Command::Top { number: n(1), lines: 0 });
+        seen.feed(&mut client, b"-ERR unknown command TOP\r\n");
+    }
+    assert_eq!(*client.capabilities(), before);
+}
+
+#[test]
+fn pb_q16_a_body_that_was_not_stuffed_ends_early_and_is_noticed() {
+    // The line "." belongs to the mail, which the server did not say.
+    for more in [&[][..], &[Command::Noop]] {
+        let (mut client, mut seen) = (pipelining(), Seen::default());
+        send(&mut client, &Command::Retr(n(1)));
+        more.iter().for_each(|command| drop(send(&mut client, command)));
+        seen.feed(&mut client, b"+OK\r\nfirst\r\n.\r\nsecond\r\n.\r\n");
+        assert_eq!(
+            seen.text,
+            "RETR 1: +OK \"\" ...\nbody first\\r\\n\nend\n\
+            error: peer broke the protocol: reply begins with neither +OK nor -ERR nor +\n"
+        );
+    }
+}

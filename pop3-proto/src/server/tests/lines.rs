@@ -222,7 +222,7 @@ fn rp_alpaca_2_pb_s23_pb_s47_no_octet_of_the_client_comes_back() {
 }
 
 #[test]
-fn r2449_6_4_pb_s17_every_refusal_has_its_code() {
+fn r2449_6_4_r3206_4_1_pb_s17_every_refusal_has_its_code() {
     for (refusal, want) in [
         (Refusal::Credentials, "-ERR [AUTH] "),
         (Refusal::InUse, "-ERR [IN-USE] "),

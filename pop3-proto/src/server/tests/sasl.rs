@@ -12,7 +12,7 @@ fn world() -> World<'static> {
 }
 
 #[test]
-fn r5034_4_3_r2449_6_3_1_r5034_4_16_plain_inline_and_continued_at_every_cut() {
+fn r5034_4_3_r2449_6_3_1_r5034_4_16_r5034_4_20_plain_inline_and_continued_at_every_cut() {
     for (input, want) in [
         (format!("AUTH PLAIN {GOOD}\r\nSTAT\r\n"), format!("{OPENED}+OK 2 130\r\n")),
         (format!("auth plain\r\n{GOOD}\r\nSTAT\r\n"), format!("+ \r\n{OPENED}+OK 2 130\r\n")),
@@ -174,4 +174,20 @@ fn r4422_a_3_a_mechanism_that_needs_tls_is_not_there_without_it() {
     let mut world = World::new(config, true);
     world.heard();
     assert!(world.ask("CAPA\r\n").contains("\r\nSASL EXTERNAL\r\n"));
+}
+
+#[test]
+fn rdm_2_1e_where_only_certificates_count_no_password_is_taken() {
+    let config = SessionConfig {
+        user_pass: false,
+        mechanisms: &[MechanismOffer { name: crate::MechanismName::EXTERNAL, needs: Needs::Tls }],
+        ..SessionConfig::DEFAULT
+    };
+    let mut world = World::new(config, true);
+    world.heard();
+    let list = world.ask("CAPA\r\n");
+    assert!(!list.contains("USER") && list.contains("\r\nSASL EXTERNAL\r\n"), "{list}");
+    assert_eq!(world.ask("USER alice\r\n"), "-ERR not supported\r\n");
+    assert_eq!(world.ask(&format!("AUTH PLAIN {GOOD}\r\n")), "-ERR mechanism not available\r\n");
+    assert_eq!(world.checks, 0);
 }

@@ -101,7 +101,7 @@ fn r2595_4_2_pb_s15_one_handshake_only() {
 }
 
 #[test]
-fn r2595_2_3_r5034_4_17_no_password_is_taken_in_clear_unless_allowed() {
+fn r2595_2_3_r4616_5_1_r5034_4_17_pb_q69_no_password_is_taken_in_clear_unless_allowed() {
     let mut world = clear();
     assert_eq!(world.ask("USER alice\r\n"), "-ERR encryption required\r\n");
     assert_eq!(world.ask("PASS wonder land\r\n"), "-ERR command not valid in this state\r\n");
@@ -172,4 +172,22 @@ fn r5034_3_1_the_offer_follows_what_the_handshake_has_shown() {
         panic!("{:?}", received.step);
     };
     assert_eq!(mechanism, crate::MechanismName::EXTERNAL);
+}
+
+#[test]
+fn r2595_4_9_stls_is_announced_only_where_it_can_succeed() {
+    let mut world = World::new(SessionConfig::DEFAULT, false);
+    world.heard();
+    assert!(!world.ask("CAPA\r\n").contains("STLS"), "no certificate was promised");
+}
+
+#[test]
+fn r2449_6_1_tags_of_optional_commands_are_their_keywords() {
+    let mut world = clear();
+    world.feed(b"CAPA\r\n");
+    let list = world.heard();
+    for tag in ["TOP", "UIDL", "STLS"] {
+        assert!(list.contains(&format!("\r\n{tag}\r\n")) && Verb::from_keyword(tag.as_bytes()).is_some());
+    }
+    assert!(!list.contains("\r\nX"), "nothing experimental");
 }
