@@ -93,8 +93,9 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Buffer<B> {
 
     /// The room at the end, to be filled; tell how much with [`filled`](Self::filled).
     ///
-    /// Moves the unread part to the front when it has used less than half of the storage and the room at the end is
-    /// smaller than what lies free at the front, so that the cost of moving stays linear in what passes through.
+    /// Moves the unread part to the front when the room at the end is smaller than what lies free at the front and the
+    /// move is cheap, so that the cost of moving stays linear in what passes through; and when there is no room at the end
+    /// at all. The room is empty only if the whole storage is unread.
     pub fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
@@ -102,7 +103,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Buffer<B> {
         }
         let free_at_end = self.storage.as_ref().len().saturating_sub(self.end);
         let unread = self.end.saturating_sub(self.start);
-        if self.start > free_at_end && self.start >= unread {
+        if free_at_end == 0 || (self.start > free_at_end && self.start >= unread) {
             self.compact();
         }
         self.storage.as_mut().get_mut(self.end..).unwrap_or(&mut [])
@@ -231,6 +232,21 @@ mod tests {
                 expected = expected.wrapping_add(1);
             }
             buffer.consume(take);
+        }
+    }
+
+    #[test]
+    fn there_is_room_unless_all_of_the_storage_is_unread() {
+        for start in 0..=7 {
+            for unread in 0..=7 - start {
+                let mut buffer = Buffer::new([0u8; 7]);
+                buffer.filled(start + unread);
+                buffer.consume(start);
+                assert_eq!(buffer.room().is_empty(), unread == 7, "{start} {unread}");
+                buffer.filled(7);
+                buffer.consume(1);
+                assert!(!buffer.room().is_empty(), "{start} {unread}");
+            }
         }
     }
 

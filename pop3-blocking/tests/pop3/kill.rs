@@ -1,0 +1,127 @@
+//! `fetch` killed again and again: every message arrives, whole, and at most one twice for each kill.
+
+use std::collections::HashMap;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use crate::fake::{Act, Fake, mail, texts_by_number};
+use crate::home::Home;
+
+const MESSAGES: usize = 50;
+const OCTETS: usize = 3000;
+
+/// A small generator; the seed is printed with every failure.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+/// When a run is killed.
+#[derive(Clone, Copy, Debug)]
+enum When {
+    /// So many messages are in the Maildir.
+    Delivered(usize),
+    /// The server has got the `DELE` or `QUIT` of this number.
+    Ending(usize),
+}
+
+/// A server that counts the commands at the end of a session.
+struct Counted {
+    fake: Fake,
+    endings: Arc<AtomicI64>,
+}
+
+impl Counted {
+    fn new(capabilities: &[&str]) -> Self {
+        let endings = Arc::new(AtomicI64::new(0));
+        let counter = Arc::clone(&endings);
+        let fake = Fake::start(mail(MESSAGES, OCTETS), capabilities, move |moment| {
+            if moment.line.starts_with("DELE") || moment.line == "QUIT" {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+            Act::Usual
+        });
+        Self { fake, endings }
+    }
+
+    /// Runs the program and kills it shortly after `when`, if it comes to that; tells how it ended.
+    ///
+    /// The program goes on while this looks, so that the kill comes at any of its steps.
+    fn run_and_kill(&self, home: &Home, args: &[&str], when: When, delay: usize) -> ExitStatus {
+        self.endings.store(0, Ordering::Relaxed);
+        let args = home.args("fetch", &self.fake, &[&["--to", "maildir:Mail"], args].concat());
+        let mut child = home.command(&args).spawn().unwrap();
+        loop {
+            let reached = match when {
+                When::Delivered(messages) => home.delivered() >= messages,
+                When::Ending(commands) => {
+                    usize::try_from(self.endings.load(Ordering::Relaxed)).unwrap() > commands
+                }
+            };
+            if reached {
+                (0..delay).for_each(|_| std::thread::yield_now());
+                child.kill().unwrap();
+                return child.wait().unwrap();
+            }
+            if let Some(status) = child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Kills runs at random points until one comes through, then checks what is here. Tells how many kills it took.
+fn kill_until_done(seed: u64, args: &[&str], capabilities: &[&str]) -> usize {
+    let (home, server, mut random) = (Home::new(), Counted::new(capabilities), Random(seed));
+    let args = [args, &["--quiet"]].concat();
+    let mut kills = 0;
+    loop {
+        let when = match random.below(4) {
+            0 => When::Ending(random.below(MESSAGES + 1)),
+            _ => When::Delivered(home.delivered() + random.below(6)),
+        };
+        let status = server.run_and_kill(&home, &args, when, random.below(400));
+        if status.success() {
+            break;
+        }
+        assert_eq!(status.code(), None, "seed {seed}: not killed, but failed");
+        kills += 1;
+    }
+    let mut copies: HashMap<Vec<u8>, usize> = HashMap::new();
+    home.mail().into_iter().for_each(|text| *copies.entry(text).or_default() += 1);
+    for (number, text) in texts_by_number(MESSAGES, OCTETS) {
+        assert!(copies.contains_key(&text), "seed {seed}: message {number} is lost");
+    }
+    assert_eq!(copies.len(), MESSAGES, "seed {seed}: something is here that was never sent");
+    let twice = copies.values().sum::<usize>() - MESSAGES;
+    assert!(twice <= kills, "seed {seed}: {twice} duplicates of {kills} kills");
+    assert_eq!(
+        server.fake.left().len(),
+        if args.contains(&"--delete") { 0 } else { MESSAGES },
+        "seed {seed}"
+    );
+    kills
+}
+
+fn kills(seeds: core::ops::Range<u64>, way: &str) -> usize {
+    let capabilities = |seed: u64| if seed % 2 == 0 { &["UIDL", "PIPELINING"][..] } else { &["UIDL"] };
+    seeds.map(|seed| kill_until_done(seed, &[way], capabilities(seed))).sum()
+}
+
+#[test]
+fn pb_c19_a_killed_fetch_that_keeps_loses_nothing() {
+    let kills = kills(0..16, "--keep");
+    assert!(kills >= 24, "{kills} kills are too few to tell anything");
+}
+
+#[test]
+fn pb_c19_a_killed_fetch_that_deletes_loses_nothing() {
+    let kills = kills(100..116, "--delete");
+    assert!(kills >= 24, "{kills} kills are too few to tell anything");
+}
