@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn r1939_3_9_lines_do_not_depend_on_cuts() {
+    fn r1939_3_9_pb_k01_lines_do_not_depend_on_cuts() {
         let input = b"USER a\r\n\r\nb\nare\rcr\r\r\nlast\r\n";
         let want: Vec<&[u8]> = [&b"USER a"[..], b"", b"b\nare\rcr\r", b"last"].to_vec();
         for step in 1..=input.len() {

@@ -115,7 +115,7 @@ fn options_may_stand_in_a_file() {
 }
 
 #[test]
-fn r5034_4_17_without_tls_nobody_logs_in_unless_it_is_allowed() {
+fn r5034_4_17_pb_q69_without_tls_nobody_logs_in_unless_it_is_allowed() {
     let server = Pop3d::start_with(&alice(), &["--listen", "127.0.0.1:0"]);
     let stream = TcpStream::connect(("127.0.0.1", server.plain)).unwrap();
     (&stream).write_all(b"CAPA\r\nUSER alice@example.net\r\nAUTH PLAIN AGEAYg==\r\nQUIT\r\n").unwrap();

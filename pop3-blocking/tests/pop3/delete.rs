@@ -26,7 +26,7 @@ fn r1939_6_4_what_is_delivered_is_deleted() {
 }
 
 #[test]
-fn r1939_5_10_every_retr_comes_before_the_first_dele_and_those_go_downwards() {
+fn r1939_5_10_pb_q13_every_retr_comes_before_the_first_dele_and_those_go_downwards() {
     let (home, fake) = (Home::new(), Fake::good(mail(20, 0)));
     home.fetch(&fake, &["--delete"]).expect(0);
     let commands = fake.said("");

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn r1939_3_1_the_octets_of_every_command() {
+    fn r1939_3_1_pb_k06_the_octets_of_every_command() {
         let lines: Vec<u8> = commands(b"alice", b" a b ", 7, 3).iter().flat_map(encoded).collect();
         assert_eq!(
             String::from_utf8(lines).unwrap(),

@@ -4,7 +4,7 @@ use super::*;
 use crate::PeerMisbehaved;
 
 #[test]
-fn r1939_3_6_pb_k10_a_line_may_be_as_long_as_its_limit_and_no_longer() {
+fn r1939_3_6_pb_k10_pb_q42_a_line_may_be_as_long_as_its_limit_and_no_longer() {
     let limits = ClientLimits { line: 64, sasl_line: 128, ..ClientLimits::DEFAULT };
     for octets in [63usize, 64, 65] {
         let line = format!("+OK {}\r\n", "x".repeat(octets - 6));
