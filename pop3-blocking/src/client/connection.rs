@@ -256,14 +256,13 @@ impl<S: Stream> Connection<S> {
             let turn = self.link.event(usize::MAX, |event| match event {
                 ClientEvent::Challenge(challenge) => match exchange.challenge(challenge, &mut scratch) {
                     // The message lies behind the decoded challenge.
-                    Ok(Move::Respond(raw)) => Turn::Respond(challenge.decoded_len(), raw.len()),
+                    Ok(Move::Respond(raw) | Move::Acknowledge { response: raw, .. }) => {
+                        Turn::Respond(challenge.decoded_len(), raw.len())
+                    }
                     Ok(Move::Cancel(error)) => Turn::Cancel(error),
                     Err(full) => Turn::Cancel(full.into()),
                 },
-                ClientEvent::UndecodableChallenge(_) => match exchange.undecodable() {
-                    Move::Cancel(error) => Turn::Cancel(error),
-                    Move::Respond(_) => Turn::Cancel(SaslError::UndecodableChallenge),
-                },
+                ClientEvent::UndecodableChallenge(_) => Turn::Cancel(exchange.undecodable()),
                 ClientEvent::Reply(reply) if reply.is_ok() => Turn::Accepted,
                 ClientEvent::Reply(reply) => Turn::Refused(Refused::by_reply(&reply)),
                 ClientEvent::ClosingNotice(line) => Turn::Refused(Refused::by_notice(&line)),

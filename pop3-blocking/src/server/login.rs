@@ -15,7 +15,7 @@
 use std::time::Instant;
 
 use pop3_proto::sasl::SaslError;
-use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep};
+use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep, Setup};
 use pop3_proto::server::{Refusal, SaslInput};
 use pop3_proto::{Base64, InitialResponse, Secret};
 use zeroize::Zeroizing;
@@ -66,7 +66,7 @@ impl<T: Stream> Connection<'_, T> {
         let began = Instant::now();
         let (exchange, message) = match input {
             SaslInput::Start { mechanism, initial } => {
-                (Exchange::start(mechanism), SaslMessage::Initial(initial))
+                (Exchange::start(mechanism, &Setup::default()), SaslMessage::Initial(initial))
             }
             SaslInput::Response(response) => (self.exchange.take(), SaslMessage::Response(response)),
             _ => {

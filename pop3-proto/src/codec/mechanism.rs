@@ -21,10 +21,32 @@ use super::ArgError;
 pub struct MechanismName<'a>(&'a str);
 
 impl MechanismName<'static> {
+    /// `ANONYMOUS` (RFC 4505).
+    pub const ANONYMOUS: Self = Self("ANONYMOUS");
+    /// `CRAM-MD5` (RFC 2195).
+    pub const CRAM_MD5: Self = Self("CRAM-MD5");
     /// `EXTERNAL` (RFC 4422 appendix A).
     pub const EXTERNAL: Self = Self("EXTERNAL");
+    /// `LOGIN`, never standardised.
+    pub const LOGIN: Self = Self("LOGIN");
+    /// `OAUTHBEARER` (RFC 7628).
+    pub const OAUTHBEARER: Self = Self("OAUTHBEARER");
     /// `PLAIN` (RFC 4616).
     pub const PLAIN: Self = Self("PLAIN");
+    /// `SCRAM-SHA-1` (RFC 5802).
+    pub const SCRAM_SHA_1: Self = Self("SCRAM-SHA-1");
+    /// `SCRAM-SHA-1-PLUS` (RFC 5802).
+    pub const SCRAM_SHA_1_PLUS: Self = Self("SCRAM-SHA-1-PLUS");
+    /// `SCRAM-SHA-256` (RFC 7677).
+    pub const SCRAM_SHA_256: Self = Self("SCRAM-SHA-256");
+    /// `SCRAM-SHA-256-PLUS` (RFC 7677).
+    pub const SCRAM_SHA_256_PLUS: Self = Self("SCRAM-SHA-256-PLUS");
+    /// `SCRAM-SHA-512`.
+    pub const SCRAM_SHA_512: Self = Self("SCRAM-SHA-512");
+    /// `SCRAM-SHA-512-PLUS`.
+    pub const SCRAM_SHA_512_PLUS: Self = Self("SCRAM-SHA-512-PLUS");
+    /// `XOAUTH2`, a practice of Google and Microsoft.
+    pub const XOAUTH2: Self = Self("XOAUTH2");
 }
 
 impl<'a> MechanismName<'a> {

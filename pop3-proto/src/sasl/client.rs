@@ -24,6 +24,12 @@ pub trait ClientMechanism {
     /// (R4616-5.1, R5034-4.18).
     fn sends_password_in_clear(&self) -> bool;
 
+    /// Whether to wait for the server's empty challenge even if the first message would fit into the `AUTH` command, as
+    /// servers of XOAUTH2 want it (RP-XO.1). Default: no.
+    fn wants_two_steps(&self) -> bool {
+        false
+    }
+
     /// Takes in what the server said and writes the next message to `out`.
     ///
     /// - [`Input::Start`] comes only if [`client_first`](Self::client_first) and before any other input. It may come
@@ -68,6 +74,9 @@ impl fmt::Debug for Input<'_> {
 pub enum ClientStep {
     /// It wrote the message that goes to the server next.
     Send,
+    /// The challenge was the server's account of why it refuses; it wrote the message that takes note of it. A `-ERR`
+    /// must follow, and a `+OK` is none (R7628-3.3).
+    Acknowledge,
     /// It is content with the server's `+OK`.
     Finished,
 }
@@ -134,12 +143,12 @@ impl<'m> Exchange<'m> {
             self.state = State::Running;
             return Ok(FirstMove { mechanism, initial: None });
         }
-        if self.withhold {
+        if self.withhold || self.mechanism.wants_two_steps() {
             self.state = State::Withheld;
             return Ok(FirstMove { mechanism, initial: None });
         }
         let octets = match self.step(Input::Start, scratch) {
-            Ok(octets) => octets,
+            Ok((_, octets)) => octets,
             Err(error @ SaslError::NoRoom { .. }) => return Err(error),
             Err(error) => return Err(self.fail(error)),
         };
@@ -160,15 +169,22 @@ impl<'m> Exchange<'m> {
     /// [`Full`]: `scratch` is too small for the decoded challenge and the response. Nothing changed.
     pub fn challenge<'s>(&mut self, challenge: Base64<'_>, scratch: &'s mut [u8]) -> Result<Move<'s>, Full> {
         match self.respond(challenge, scratch) {
-            Ok(range) => Ok(Move::Respond(scratch.get(range).unwrap_or_default())),
+            Ok((ClientStep::Acknowledge, range)) => {
+                let (report, rest) = scratch.split_at_checked(range.start).unwrap_or_default();
+                let response = rest.get(..range.len()).unwrap_or_default();
+                self.state = State::Failed(SaslError::Rejected);
+                Ok(Move::Acknowledge { report, response })
+            }
+            Ok((_, range)) => Ok(Move::Respond(scratch.get(range).unwrap_or_default())),
             Err(SaslError::NoRoom { needed }) => Err(Full { needed }),
             Err(error) => Ok(Move::Cancel(self.fail(error))),
         }
     }
 
     /// Takes note that the server sent a challenge that is not base64. The exchange has failed (R5034-4.10).
-    pub fn undecodable(&mut self) -> Move<'static> {
-        Move::Cancel(self.fail(SaslError::UndecodableChallenge))
+    /// Send `*`, wait for the `-ERR`, and report what this returns.
+    pub fn undecodable(&mut self) -> SaslError {
+        self.fail(SaslError::UndecodableChallenge)
     }
 
     /// Takes note that the server ended the exchange by `+OK`, and says whether the mechanism agrees.
@@ -194,7 +210,7 @@ impl<'m> Exchange<'m> {
                 self.state = State::Over;
                 Ok(())
             }
-            Ok(ClientStep::Send) => Err(self.fail(SaslError::EarlySuccess)),
+            Ok(ClientStep::Send | ClientStep::Acknowledge) => Err(self.fail(SaslError::EarlySuccess)),
             Err(error) => Err(self.fail(error)),
         }
     }
@@ -204,7 +220,11 @@ impl<'m> Exchange<'m> {
         self.mechanism.sends_password_in_clear()
     }
 
-    fn respond(&mut self, challenge: Base64<'_>, scratch: &mut [u8]) -> Result<Range<usize>, SaslError> {
+    fn respond(
+        &mut self,
+        challenge: Base64<'_>,
+        scratch: &mut [u8],
+    ) -> Result<(ClientStep, Range<usize>), SaslError> {
         let input_is_start = match self.state {
             State::Withheld if !challenge.is_empty() => return Err(SaslError::UnexpectedChallenge),
             State::Withheld => true,
@@ -219,21 +239,23 @@ impl<'m> Exchange<'m> {
         let (decoded, rest) =
             scratch.split_at_mut_checked(start).ok_or(SaslError::NoRoom { needed: start })?;
         let input = if input_is_start { Input::Start } else { Input::Challenge(decoded) };
-        let octets = self.step(input, rest).map_err(|error| match error {
+        let (step, octets) = self.step(input, rest).map_err(|error| match error {
             SaslError::NoRoom { needed } => SaslError::NoRoom { needed: needed.saturating_add(start) },
             error => error,
         })?;
         self.steps = self.steps.saturating_add(1);
         self.state = State::Running;
-        Ok(start..start.saturating_add(octets))
+        Ok((step, start..start.saturating_add(octets)))
     }
 
-    /// Lets the mechanism write its next message to the front of `out`; returns the length.
-    fn step(&mut self, input: Input<'_>, out: &mut [u8]) -> Result<usize, SaslError> {
+    /// Lets the mechanism write its next message to the front of `out`; returns what it did, and the length.
+    fn step(&mut self, input: Input<'_>, out: &mut [u8]) -> Result<(ClientStep, usize), SaslError> {
         let room = out.len();
         let mut rest = out;
         match self.mechanism.step(input, &mut rest)? {
-            ClientStep::Send => Ok(room.saturating_sub(rest.len())),
+            step @ (ClientStep::Send | ClientStep::Acknowledge) => {
+                Ok((step, room.saturating_sub(rest.len())))
+            }
             // No line of the client's would answer the server's: a fault of the mechanism.
             ClientStep::Finished => Err(SaslError::OutOfOrder),
         }
@@ -282,10 +304,18 @@ impl fmt::Debug for FirstMove<'_> {
 /// How to answer a challenge.
 #[derive(Clone, Copy)]
 #[must_use]
-#[expect(clippy::exhaustive_enums, reason = "a client must do one or the other; there is no third")]
+#[expect(clippy::exhaustive_enums, reason = "a client must do each of them; there is no fourth")]
 pub enum Move<'s> {
     /// Send this message, not yet encoded; it may be empty.
     Respond(&'s [u8]),
+    /// The server refuses, and `report` says why, in JSON (RFC 7628 section 3.2.2). Keep it for whoever reads the error,
+    /// send `response`, not yet encoded, and wait for the `-ERR`.
+    Acknowledge {
+        /// What the server said.
+        report: &'s [u8],
+        /// What to send.
+        response: &'s [u8],
+    },
     /// Send `*`, wait for the `-ERR`, and report this. Another mechanism may be tried if one is allowed.
     Cancel(SaslError),
 }
@@ -294,6 +324,9 @@ impl fmt::Debug for Move<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Respond(raw) => write!(f, "Respond([redacted; {} octets])", raw.len()),
+            Self::Acknowledge { report, response } => {
+                write!(f, "Acknowledge({} octets, {} octets)", report.len(), response.len())
+            }
             Self::Cancel(error) => write!(f, "Cancel({error:?})"),
         }
     }
@@ -388,14 +421,14 @@ mod tests {
     fn response(step: Move<'_>) -> Vec<u8> {
         match step {
             Move::Respond(raw) => raw.to_vec(),
-            Move::Cancel(error) => panic!("{error}"),
+            other => panic!("{other:?}"),
         }
     }
 
     fn cancel(step: Move<'_>) -> SaslError {
         match step {
             Move::Cancel(error) => error,
-            Move::Respond(_) => panic!("{step:?}"),
+            _ => panic!("{step:?}"),
         }
     }
 
@@ -527,7 +560,7 @@ mod tests {
             let mut exchange = Exchange::new(&mut scram);
             let mut scratch = [0; 512];
             assert!(exchange.start(&mut scratch).unwrap().initial.is_some());
-            assert_eq!(cancel(exchange.undecodable()), SaslError::UndecodableChallenge);
+            assert_eq!(exchange.undecodable(), SaslError::UndecodableChallenge);
             assert_eq!(
                 cancel(say(&mut exchange, SERVER_FIRST, &mut scratch)),
                 SaslError::UndecodableChallenge

@@ -155,7 +155,8 @@ mod tests {
                 if !inline {
                     client = client.without_initial_response();
                 }
-                let mut server = server::Exchange::start(MechanismName::EXTERNAL).unwrap();
+                let mut server =
+                    server::Exchange::start(MechanismName::EXTERNAL, &server::Setup::default()).unwrap();
                 let (mut scratch, mut room) = ([0; 64], [0; 64]);
                 let mut none: &mut [u8] = &mut [];
 
@@ -192,7 +193,7 @@ mod tests {
 
     #[test]
     fn r4422_a_2_a_certificate_that_is_nobodys_fails() {
-        let mut server = server::Exchange::start(MechanismName::EXTERNAL).unwrap();
+        let mut server = server::Exchange::start(MechanismName::EXTERNAL, &server::Setup::default()).unwrap();
         let mut none: &mut [u8] = &mut [];
         let empty = InitialResponse::parse(b"=").unwrap();
         assert!(matches!(server.initial(Some(empty), &mut [], &mut none), Ok(ServerStep::Ask(_))));

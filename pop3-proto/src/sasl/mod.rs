@@ -37,7 +37,7 @@
 //! let name = MechanismName::parse(b"plain")?;
 //! let initial = InitialResponse::parse(text.unread())?;
 //! let mut challenge = Buffer::new([0; 256]);
-//! let mut exchange = server::Exchange::start(name).ok_or("unknown mechanism")?;
+//! let mut exchange = server::Exchange::start(name, &server::Setup::default()).ok_or("unknown mechanism")?;
 //! let accepted = match exchange.initial(Some(initial), &mut scratch, &mut challenge)? {
 //!     server::ServerStep::Ask(server::Query::Password { authzid: None, authcid, password }) => {
 //!         authcid == "alice" && password.expose() == b"wonderland"

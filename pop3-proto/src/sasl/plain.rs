@@ -288,7 +288,7 @@ mod tests {
         assert!(client.start(&mut scratch).unwrap().initial.is_none());
         assert!(scratch.iter().all(|&octet| octet == 0)); // what was not sent is not left behind
 
-        let mut server = server::Exchange::start(MechanismName::PLAIN).unwrap();
+        let mut server = server::Exchange::start(MechanismName::PLAIN, &server::Setup::default()).unwrap();
         let mut none: &mut [u8] = &mut [];
         assert!(matches!(server.initial(None, &mut [], &mut none), Ok(ServerStep::Challenge)));
 

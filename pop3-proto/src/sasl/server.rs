@@ -107,6 +107,93 @@ pub enum Query<'a> {
         /// Whose password is wanted.
         authcid: &'a str,
     },
+    /// Which keys does `authcid` have for SCRAM with this hash? The answer is [`Answer::ScramKeys`].
+    ScramKeys {
+        /// Whose keys are wanted.
+        authcid: &'a str,
+        /// For which hash.
+        hash: ScramHash,
+    },
+    /// The mechanism itself has proven that the client is `authcid`: may they log in, and act as `authzid`?
+    ///
+    /// It follows [`Secret`](Self::Secret) and [`ScramKeys`](Self::ScramKeys), never for a user who is unknown.
+    Authorize {
+        /// Whom to act as.
+        authzid: Option<&'a str>,
+        /// Who it is.
+        authcid: &'a str,
+    },
+    /// Whose is this token, and may they act as `authzid`? For OAUTHBEARER and XOAUTH2. A refusal is
+    /// [`Answer::Rejected`] or, with words for the client's program, [`Answer::TokenRejected`].
+    Token {
+        /// Whom to act as; for XOAUTH2 the user.
+        authzid: Option<&'a str>,
+        /// The bearer token.
+        token: Secret<'a>,
+        /// The host that the client meant to talk to; one that the server knows must match (R7628-3.2).
+        host: Option<&'a str>,
+        /// The port that the client meant to talk to; as `host`.
+        port: Option<u16>,
+    },
+    /// May somebody unknown log in?
+    Anonymous {
+        /// What the client says of itself for the log: an address or a word, not to be believed. It may be empty.
+        trace: &'a str,
+    },
+}
+
+/// A hash that SCRAM is used with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ScramHash {
+    /// SCRAM-SHA-1, RFC 5802.
+    Sha1,
+    /// SCRAM-SHA-256, RFC 7677.
+    Sha256,
+    /// SCRAM-SHA-512, as registered.
+    Sha512,
+}
+
+impl ScramHash {
+    /// All of them, strongest first.
+    pub const ALL: [Self; 3] = [Self::Sha512, Self::Sha256, Self::Sha1];
+
+    /// The length of its keys, in octets.
+    pub const fn octets(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+}
+
+/// What a server keeps of a password for SCRAM (RFC 5802 section 3). Nobody can log in with it elsewhere, but who has it
+/// can try passwords: keep it as secret as a hash.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct ScramKeys<'a> {
+    /// The salt, random for each user; it goes to the client.
+    pub salt: &'a [u8],
+    /// The iteration count; it goes to the client. 4,096 or more (R5802-5.3).
+    pub iterations: u32,
+    /// StoredKey, [`ScramHash::octets`] long.
+    pub stored_key: &'a [u8],
+    /// ServerKey, [`ScramHash::octets`] long.
+    pub server_key: &'a [u8],
+}
+
+impl<'a> ScramKeys<'a> {
+    /// Joins the four parts.
+    pub const fn new(salt: &'a [u8], iterations: u32, stored_key: &'a [u8], server_key: &'a [u8]) -> Self {
+        Self { salt, iterations, stored_key, server_key }
+    }
+}
+
+impl fmt::Debug for ScramKeys<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScramKeys([redacted], {} iterations)", self.iterations)
+    }
 }
 
 impl fmt::Debug for Query<'_> {
@@ -130,6 +217,26 @@ impl fmt::Debug for Query<'_> {
             Self::Secret { authcid } => {
                 f.debug_struct("Secret").field("authcid", &Octets(Some(authcid))).finish()
             }
+            Self::ScramKeys { authcid, hash } => f
+                .debug_struct("ScramKeys")
+                .field("authcid", &Octets(Some(authcid)))
+                .field("hash", &hash)
+                .finish(),
+            Self::Authorize { authzid, authcid } => f
+                .debug_struct("Authorize")
+                .field("authzid", &Octets(authzid))
+                .field("authcid", &Octets(Some(authcid)))
+                .finish(),
+            Self::Token { authzid, token, host, port } => f
+                .debug_struct("Token")
+                .field("authzid", &Octets(authzid))
+                .field("token", &token)
+                .field("host", &Octets(host))
+                .field("port", &port)
+                .finish(),
+            Self::Anonymous { trace } => {
+                f.debug_struct("Anonymous").field("trace", &Octets(Some(trace))).finish()
+            }
         }
     }
 }
@@ -144,6 +251,32 @@ pub enum Answer<'a> {
     Rejected,
     /// This is the password. Where the user is unknown give a made-up one, so that the exchange takes its full course.
     Secret(Secret<'a>),
+    /// These are the keys. Where the user is unknown give made-up ones whose salt and count are the same at each try, so
+    /// that the exchange takes its full course and fails at the proof (R5802-5.9).
+    ScramKeys(ScramKeys<'a>),
+    /// No, and this is the JSON text that says why (RFC 7628 section 3.2.2): at least `status`. It goes to the client as
+    /// a challenge; whatever it answers, the exchange then fails.
+    TokenRejected(&'a [u8]),
+}
+
+/// What an exchange must know of the connection, and the randomness it may use up.
+///
+/// Make a new one for each exchange. The channel bindings are [`None`] where they must not be used: without TLS, where
+/// the version of TLS does not allow it, and after an exchange on the same connection has used `tls-exporter` already
+/// (R9266-4.1).
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Setup<'a> {
+    /// Fresh random octets, used for one exchange only.
+    pub random: [u8; 18],
+    /// The name of this host, for the challenge of CRAM-MD5. Letters, digits, `-` and `.` only.
+    pub host: &'a str,
+    /// The `tls-exporter` value of the connection (RFC 9266).
+    pub exporter: Option<[u8; 32]>,
+    /// The `tls-server-end-point` value of the server's certificate (RFC 5929 section 4).
+    pub server_end_point: Option<&'a [u8]>,
+    /// Whether the list of mechanisms that this client sees has a `-PLUS` one (R5802-6.3).
+    pub plus_offered: bool,
 }
 
 /// The mechanisms of this crate, to be chosen by the name in an `AUTH` command.
@@ -158,7 +291,8 @@ pub enum BuiltIn {
 
 impl BuiltIn {
     /// The mechanism called `name`, in any case.
-    pub fn named(name: MechanismName<'_>) -> Option<Self> {
+    pub fn named(name: MechanismName<'_>, setup: &Setup<'_>) -> Option<Self> {
+        let _ = setup;
         if name == MechanismName::PLAIN {
             Some(Self::Plain(PlainServer::new()))
         } else if name == MechanismName::EXTERNAL {
@@ -223,8 +357,8 @@ enum State {
 
 impl Exchange {
     /// An exchange of the built-in mechanism called `name`, or `None`: unknown mechanism, `-ERR` without a code.
-    pub fn start(name: MechanismName<'_>) -> Option<Self> {
-        BuiltIn::named(name).map(Self::new)
+    pub fn start(name: MechanismName<'_>, setup: &Setup<'_>) -> Option<Self> {
+        BuiltIn::named(name, setup).map(Self::new)
     }
 }
 
@@ -459,7 +593,7 @@ mod tests {
             (b"PLAINX", None),
             (b"PLAI", None),
         ] {
-            let exchange = Exchange::start(MechanismName::parse(name).unwrap());
+            let exchange = Exchange::start(MechanismName::parse(name).unwrap(), &Setup::default());
             assert_eq!(exchange.as_ref().map(Exchange::name), found);
             if let Some(exchange) = exchange {
                 assert_eq!(exchange.sends_password_in_clear(), exchange.name() == MechanismName::PLAIN);
@@ -470,7 +604,7 @@ mod tests {
     #[test]
     fn r5034_4_3_without_initial_response_the_challenge_is_empty() {
         for name in [MechanismName::PLAIN, MechanismName::EXTERNAL] {
-            let mut exchange = Exchange::start(name).unwrap();
+            let mut exchange = Exchange::start(name, &Setup::default()).unwrap();
             let mut storage = [0; 8];
             let mut out = &mut storage[..];
             assert!(matches!(exchange.initial(None, &mut [], &mut out), Ok(ServerStep::Challenge)));
@@ -498,7 +632,7 @@ mod tests {
         let mut successes = Vec::new();
         for n in 0..calls.len().pow(5) {
             let order: Vec<Call> = (0..5).map(|k| calls[n / calls.len().pow(k) % calls.len()]).collect();
-            let mut exchange = Exchange::start(MechanismName::PLAIN).unwrap();
+            let mut exchange = Exchange::start(MechanismName::PLAIN, &Setup::default()).unwrap();
             let mut bare = PlainServer::new();
             let mut failed = None;
             let mut asked = false;

@@ -4,7 +4,7 @@
 use core::hint::black_box;
 
 use pop3_proto::maildrop::{Entry, FixedStorage};
-use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep};
+use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep, Setup};
 use pop3_proto::server::{MechanismOffer, Needs, Refusal, Request, SaslInput, Session, SessionConfig};
 use pop3_proto::{Buffer, MechanismName, Sink, Step};
 
@@ -88,7 +88,7 @@ fn login(
     let SaslInput::Start { mechanism, initial } = input else {
         return Err("an unexpected step of the exchange");
     };
-    let mut exchange: Exchange = Exchange::start(mechanism).ok_or("no such mechanism")?;
+    let mut exchange: Exchange = Exchange::start(mechanism, &Setup::default()).ok_or("no such mechanism")?;
     let (mut scratch, mut challenge) = ([0u8; 128], [0u8; 8]);
     let mut challenge = &mut challenge[..];
     let right = match exchange.initial(initial, &mut scratch, &mut challenge) {
