@@ -80,6 +80,8 @@ impl<S: Stream> Transport<S> {
     ///
     /// - [`TransportError::Tls`]: the handshake was refused by either side; see
     ///   [`is_certificate_error`](TransportError::is_certificate_error).
+    /// - [`TransportError::ClientCertificateRefused`]: the server wants another client certificate, or any at all. Under
+    ///   TLS 1.3 the first [`read`](Self::read) reports that.
     /// - [`TransportError::NotTls`]: the server answered in another protocol.
     /// - [`TransportError::NoAlpn`]: the configuration requires ALPN and the server did not answer it.
     /// - [`TransportError::ClosedInHandshake`], [`TransportError::TimedOut`], [`TransportError::Io`].
@@ -142,9 +144,8 @@ impl<S: Stream> Transport<S> {
     ///
     /// - [`TransportError::TimedOut`]: nothing came in time. Nothing changed; the call may be repeated.
     /// - [`TransportError::Truncated`]: under TLS, the stream ended without `close_notify`.
-    /// - [`TransportError::Tls`]: a record was damaged or a fatal alert came in. On a client this can be the server's
-    ///   late refusal of the client certificate:
-    ///   [`is_client_certificate_refused`](TransportError::is_client_certificate_refused).
+    /// - [`TransportError::Tls`]: a record was damaged or a fatal alert came in.
+    /// - [`TransportError::ClientCertificateRefused`]: on a client, the server's late refusal of its certificate.
     /// - [`TransportError::Io`]: for example a reset.
     ///
     /// All but the first are repeated by every later read.
@@ -238,7 +239,7 @@ impl<S: Stream> Transport<S> {
         self.wire.flush()?;
         self.wire.shutdown_write()?;
         // After a fatal TLS error the peer may still be sending, and our alert is on its way.
-        if drain.is_some() && matches!(self.reading, None | Some(Ended::Tls(_))) {
+        if drain.is_some() && matches!(self.reading, None | Some(Ended::Tls(_) | Ended::Refused(_))) {
             self.wire.drain(DRAIN_OCTETS, deadline);
         }
         Ok(())
@@ -306,7 +307,7 @@ impl<S: Stream> Transport<S> {
             }
             if let Err(error) = pump.process() {
                 flush_alert(&mut self.wire, pump, deadline);
-                return Err(TransportError::Tls(error));
+                return Err(fault(pump, error));
             }
         }
         if pump.has_plaintext() || !pump.peer_has_closed() {
@@ -366,7 +367,7 @@ fn handshake<S: Stream>(
             return Err(TransportError::ClosedInHandshake);
         }
         let outcome = if pump.speaks_tls() {
-            pump.process().map_err(TransportError::Tls)
+            pump.process().map_err(|error| fault(pump, error))
         } else {
             Err(TransportError::NotTls)
         };
@@ -378,6 +379,14 @@ fn handshake<S: Stream>(
             }
             return Err(error);
         }
+    }
+}
+
+/// A fatal error of TLS, by the name that tells most.
+fn fault(pump: &Pump, error: rustls::Error) -> TransportError {
+    match pump.refused_certificate(&error) {
+        Some(alert) => TransportError::ClientCertificateRefused(alert),
+        None => TransportError::Tls(error),
     }
 }
 

@@ -61,6 +61,7 @@ pub struct ClientTlsBuilder {
     webpki_roots: bool,
     identity: Option<(Pem, Pem)>,
     versions: &'static [&'static SupportedProtocolVersion],
+    requires_ems: bool,
 }
 
 impl ClientTlsBuilder {
@@ -74,6 +75,7 @@ impl ClientTlsBuilder {
             webpki_roots: false,
             identity: None,
             versions: versions(TlsVersion::Tls12),
+            requires_ems: false,
         }
     }
 
@@ -145,6 +147,13 @@ impl ClientTlsBuilder {
         self
     }
 
+    /// Refuses servers that speak TLS 1.2 without the extended master secret (RFC 7627): old ones, which should do without
+    /// channel binding otherwise (R7677-4.1). TLS 1.3 always has what it is for.
+    pub const fn require_extended_master_secret(mut self) -> Self {
+        self.requires_ems = true;
+        self
+    }
+
     /// Uses this provider instead of [`provider()`].
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
@@ -189,6 +198,7 @@ impl ClientTlsBuilder {
             config.resumption = Resumption::disabled();
         }
         config.alpn_protocols = vec![ALPN.to_vec()];
+        config.require_ems = self.requires_ems;
         Ok(ClientTls::from_config(Arc::new(config)))
     }
 

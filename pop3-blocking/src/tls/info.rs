@@ -5,8 +5,11 @@ use std::borrow::Cow;
 
 use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion};
+use sha2::{Digest, Sha256};
 
-use super::ServerName;
+use super::der::Parts;
+use super::witness::Witness;
+use super::{ServerName, binding};
 
 /// A version of TLS that is used at all (R8996-4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,11 +38,16 @@ impl fmt::Display for TlsVersion {
 pub struct TlsInfo<'a> {
     connection: &'a Connection,
     asked_for: Option<&'a ServerName>,
+    witness: &'a Witness,
 }
 
 impl<'a> TlsInfo<'a> {
-    pub(super) const fn new(connection: &'a Connection, asked_for: Option<&'a ServerName>) -> Self {
-        Self { connection, asked_for }
+    pub(super) const fn new(
+        connection: &'a Connection,
+        asked_for: Option<&'a ServerName>,
+        witness: &'a Witness,
+    ) -> Self {
+        Self { connection, asked_for, witness }
     }
 
     /// The version of TLS.
@@ -76,6 +84,12 @@ impl<'a> TlsInfo<'a> {
         self.connection.peer_certificates().unwrap_or_default()
     }
 
+    /// The SHA-256 of the public key (SubjectPublicKeyInfo) in the peer's certificate, as pins hold it.
+    pub fn peer_spki_sha256(&self) -> Option<[u8; 32]> {
+        let parts = Parts::of(self.peer_certificates().first()?)?;
+        Some(Sha256::digest(parts.public_key).into())
+    }
+
     /// On a client, the name the certificate was verified for; on a server, the name the client asked for (SNI).
     pub fn server_name(&self) -> Option<Cow<'a, str>> {
         match self.connection {
@@ -89,16 +103,49 @@ impl<'a> TlsInfo<'a> {
         self.connection.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
-    /// The `tls-exporter` channel binding (RFC 9266), for SCRAM with `-PLUS`.
+    /// Whether the client showed a certificate in this handshake.
     ///
-    /// Only under TLS 1.3: with TLS 1.2 it would be safe only if the extended master secret was negotiated, which rustls
-    /// does not tell. Give the octets to one authentication exchange and drop them (R25).
+    /// A client that finds `false` was not asked for one, or has none to show: EXTERNAL cannot succeed, and whoever logs in
+    /// by certificate alone stops here (R34). Under TLS 1.3 the server may still refuse a certificate that was shown:
+    /// [`TransportError::ClientCertificateRefused`](crate::TransportError::ClientCertificateRefused).
+    pub fn client_certificate_shown(&self) -> bool {
+        match self.connection {
+            Connection::Client(_) => self.witness.has_sent_certificate(),
+            Connection::Server(_) => !self.peer_certificates().is_empty(),
+        }
+    }
+
+    /// The `tls-exporter` channel binding (RFC 9266), for SCRAM with `-PLUS`: the one to prefer (R9266-3.1).
+    ///
+    /// Under TLS 1.3, and under TLS 1.2 where the configuration refuses peers without the extended master secret, as with
+    /// [`ClientTlsBuilder::require_extended_master_secret`](super::ClientTlsBuilder::require_extended_master_secret):
+    /// without it the value could be made the same on two connections, and rustls does not tell whether it was
+    /// negotiated. Give the octets to one authentication exchange and drop them (R25).
     pub fn tls_exporter(&self) -> Option<[u8; 32]> {
-        match self.version() {
-            TlsVersion::Tls13 => {
-                self.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
-            }
-            TlsVersion::Tls12 => None,
+        if self.version() == TlsVersion::Tls12 && !self.witness.requires_ems {
+            return None;
+        }
+        self.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok()
+    }
+
+    /// The `tls-server-end-point` channel binding (RFC 5929 section 4), for SCRAM with `-PLUS` where
+    /// [`tls_exporter`](Self::tls_exporter) is not there or the peer does not know it: the hash of the server's
+    /// certificate, 28 to 64 octets, the same on both sides and no secret.
+    ///
+    /// `None` if the signature of that certificate has no hash of its own, as with Ed25519, or one unknown here; and on a
+    /// resumed session of TLS 1.2 (R7677-4.1). Under TLS 1.3 a resumed session is bound to the certificate of its start.
+    pub fn tls_server_end_point(&self) -> Option<Vec<u8>> {
+        let resumed = self.is_resumed();
+        if resumed && self.version() == TlsVersion::Tls12 {
+            return None;
+        }
+        match self.connection {
+            Connection::Client(_) => binding::server_end_point(self.peer_certificates().first()?),
+            Connection::Server(server) if resumed => server
+                .received_resumption_data()
+                .filter(|end_point| !end_point.is_empty())
+                .map(<[u8]>::to_vec),
+            Connection::Server(_) => binding::server_end_point(&self.witness.shown()?),
         }
     }
 

@@ -34,8 +34,10 @@
 
 use rustls::SupportedProtocolVersion;
 
+mod binding;
 mod certificates;
 mod client;
+mod der;
 mod error;
 mod identity;
 mod info;
@@ -52,6 +54,7 @@ pub(crate) mod test_ca;
 #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
 mod tests;
 mod trust;
+mod witness;
 
 pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::TlsConfigError;

@@ -9,9 +9,13 @@
 
 use std::io::{self, BufRead as _, Read, Write};
 
-use rustls::{ClientConnection, Connection, ContentType, ServerConnection};
+use rustls::{
+    AlertDescription, ClientConnection, Connection, ContentType, ProtocolVersion, ServerConnection,
+};
 
+use super::binding;
 use super::info::TlsInfo;
+use super::witness::Witness;
 use super::{ALPN, ClientTls, ServerName, ServerTls};
 
 /// A TLS connection without its stream.
@@ -20,30 +24,42 @@ pub(crate) struct Pump {
     opening: Opening,
     /// Octets that are decrypted and not yet taken.
     plaintext: usize,
+    /// Whether there ever were any.
+    has_heard: bool,
     peer_has_closed: bool,
     /// The name a client asked for.
     server: Option<ServerName>,
+    witness: Witness,
     requires_alpn: bool,
 }
 
 impl Pump {
     pub(crate) fn client(tls: &ClientTls, server: &ServerName) -> Result<Self, rustls::Error> {
-        let connection = ClientConnection::new(tls.config().clone(), server.to_rustls())?;
-        Ok(Self::new(connection.into(), Some(server.clone()), tls.requires_alpn()))
+        let (witness, config) = Witness::of_client(tls.config());
+        let connection = ClientConnection::new(config, server.to_rustls())?;
+        Ok(Self::new(connection.into(), Some(server.clone()), witness, tls.requires_alpn()))
     }
 
     pub(crate) fn server(tls: &ServerTls) -> Result<Self, rustls::Error> {
-        let connection = ServerConnection::new(tls.config().clone())?;
-        Ok(Self::new(connection.into(), None, tls.requires_alpn()))
+        let (witness, config) = Witness::of_server(tls.config());
+        let connection = ServerConnection::new(config)?;
+        Ok(Self::new(connection.into(), None, witness, tls.requires_alpn()))
     }
 
-    fn new(connection: Connection, server: Option<ServerName>, requires_alpn: bool) -> Self {
+    fn new(
+        connection: Connection,
+        server: Option<ServerName>,
+        witness: Witness,
+        requires_alpn: bool,
+    ) -> Self {
         Self {
             connection,
             opening: Opening::default(),
             plaintext: 0,
+            has_heard: false,
             peer_has_closed: false,
             server,
+            witness,
             requires_alpn,
         }
     }
@@ -63,17 +79,20 @@ impl Pump {
     /// A fatal error; an alert for the peer may wait in [`write_records`](Self::write_records). The same error is
     /// returned again by later calls. Plaintext of earlier records may wait all the same.
     pub(crate) fn process(&mut self) -> Result<(), rustls::Error> {
-        match self.connection.process_new_packets() {
+        let outcome = match self.connection.process_new_packets() {
             Ok(state) => {
                 self.plaintext = state.plaintext_bytes_to_read();
                 self.peer_has_closed = state.peer_has_closed();
+                self.remember_end_point();
                 Ok(())
             }
             Err(error) => {
                 self.plaintext = self.connection.reader().fill_buf().map_or(0, <[u8]>::len);
                 Err(error)
             }
-        }
+        };
+        self.has_heard |= self.plaintext > 0;
+        outcome
     }
 
     /// Moves decrypted octets into `room`; zero if there are none.
@@ -158,8 +177,49 @@ impl Pump {
         self.requires_alpn && self.connection.alpn_protocol() != Some(ALPN)
     }
 
+    /// On a client, the alert by which the server refuses its certificate, or its lack of one, if `error` is that.
+    ///
+    /// That alert comes after the ServerHello: before it `access_denied` means a name that the server does not serve. It
+    /// comes before any other word. TLS 1.2 has no alert of its own for a certificate that is missing, but behind the
+    /// ServerHello nothing else is left to disagree about (RFC 5246 section 7.4.6).
+    pub(crate) fn refused_certificate(&self, error: &rustls::Error) -> Option<AlertDescription> {
+        let rustls::Error::AlertReceived(alert) = error else { return None };
+        let version = match &self.connection {
+            Connection::Client(client) if !self.has_heard => client.protocol_version()?,
+            _ => return None,
+        };
+        let refuses = match alert {
+            AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied => true,
+            AlertDescription::HandshakeFailure => version == ProtocolVersion::TLSv1_2,
+            _ => false,
+        };
+        refuses.then_some(*alert)
+    }
+
     pub(crate) const fn info(&self) -> TlsInfo<'_> {
-        TlsInfo::new(&self.connection, self.server.as_ref())
+        TlsInfo::new(&self.connection, self.server.as_ref(), &self.witness)
+    }
+
+    /// On a server, puts the channel binding of the certificate into the tickets to come: connections that resume the
+    /// session are bound to the certificate of its start (R5929-4.1), which may be replaced by then.
+    ///
+    /// Tickets follow the client's last flight, and that follows the certificate, so this is in time.
+    fn remember_end_point(&mut self) {
+        let Connection::Server(server) = &mut self.connection else { return };
+        if !server.is_handshaking() {
+            return;
+        }
+        let resumed = server.received_resumption_data().map(<[u8]>::to_vec);
+        let end_point =
+            resumed.or_else(|| self.witness.shown().and_then(|shown| binding::server_end_point(&shown)));
+        server.set_resumption_data(&end_point.unwrap_or_default());
     }
 }
 

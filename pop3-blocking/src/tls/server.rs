@@ -107,6 +107,7 @@ pub struct ServerTlsBuilder {
     client_certificates: ClientCertificates,
     trust: Trust,
     versions: &'static [&'static SupportedProtocolVersion],
+    requires_ems: bool,
 }
 
 impl ServerTlsBuilder {
@@ -117,6 +118,7 @@ impl ServerTlsBuilder {
             client_certificates: ClientCertificates::Never,
             trust: Trust::default(),
             versions: versions(TlsVersion::Tls12),
+            requires_ems: false,
         }
     }
 
@@ -180,6 +182,13 @@ impl ServerTlsBuilder {
         self
     }
 
+    /// Refuses clients that speak TLS 1.2 without the extended master secret (RFC 7627): old ones, which should do without
+    /// channel binding otherwise (R7677-4.1). TLS 1.3 always has what it is for.
+    pub const fn require_extended_master_secret(mut self) -> Self {
+        self.requires_ems = true;
+        self
+    }
+
     /// Uses this provider instead of [`provider()`].
     pub fn crypto_provider(mut self, provider: Arc<CryptoProvider>) -> Self {
         self.provider = Some(provider);
@@ -228,6 +237,7 @@ impl ServerTlsBuilder {
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::<Certificates>::clone(&certificates));
         config.alpn_protocols = vec![ALPN.to_vec()];
+        config.require_ems = self.requires_ems;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         if self.client_certificates == ClientCertificates::Never {

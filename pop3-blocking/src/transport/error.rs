@@ -16,9 +16,15 @@ pub enum TransportError {
     Io(io::Error),
     /// TLS failed: the peer broke the protocol or sent a fatal alert, or a certificate was not accepted.
     ///
-    /// See [`is_certificate_error`](Self::is_certificate_error) and
-    /// [`is_client_certificate_refused`](Self::is_client_certificate_refused).
+    /// See [`is_certificate_error`](Self::is_certificate_error).
     Tls(rustls::Error),
+    /// On a client: the server did not accept the client's certificate, or wanted one and got none; it said so with this
+    /// alert (RDM-2.1g).
+    ///
+    /// Under TLS 1.3 the client finishes the handshake before the server has judged the certificate, so this may come
+    /// from the first [`read`](super::Transport::read) instead of [`connect_tls`](super::Transport::connect_tls). A client
+    /// that logs in by certificate alone stops here (R34).
+    ClientCertificateRefused(AlertDescription),
     /// The deadline passed, or a write made no progress within its limit.
     TimedOut,
     /// A TLS connection ended without `close_notify`: what was received may have been cut short by an attacker
@@ -49,29 +55,6 @@ impl TransportError {
             )
         )
     }
-
-    /// On a client: whether the server did not accept our certificate, or wanted one and got none (RDM-2.1g).
-    ///
-    /// Under TLS 1.3 the client finishes the handshake before the server has judged the certificate, so this may come
-    /// from the first [`read`](super::Transport::read) instead of
-    /// [`connect_tls`](super::Transport::connect_tls). A client that logs in by certificate alone stops here (R34).
-    ///
-    /// On a server the same alerts mean that the client did not accept *our* certificate.
-    pub const fn is_client_certificate_refused(&self) -> bool {
-        matches!(
-            self,
-            Self::Tls(rustls::Error::AlertReceived(
-                AlertDescription::CertificateRequired
-                    | AlertDescription::BadCertificate
-                    | AlertDescription::UnsupportedCertificate
-                    | AlertDescription::CertificateRevoked
-                    | AlertDescription::CertificateExpired
-                    | AlertDescription::CertificateUnknown
-                    | AlertDescription::UnknownCA
-                    | AlertDescription::AccessDenied
-            ))
-        )
-    }
 }
 
 impl fmt::Display for TransportError {
@@ -79,6 +62,12 @@ impl fmt::Display for TransportError {
         match self {
             Self::Io(source) => write!(f, "network: {source}"),
             Self::Tls(source) => write!(f, "tls: {source}"),
+            Self::ClientCertificateRefused(AlertDescription::CertificateRequired) => {
+                f.write_str("server requires a client certificate")
+            }
+            Self::ClientCertificateRefused(alert) => {
+                write!(f, "server refused the client certificate, or the lack of one: alert {alert:?}")
+            }
             Self::TimedOut => f.write_str("peer did not answer in time"),
             Self::Truncated => f.write_str("tls connection cut off without close_notify"),
             Self::ClosedInHandshake => f.write_str("peer closed the connection during the tls handshake"),
@@ -112,9 +101,10 @@ impl From<TransportError> for io::Error {
             TransportError::Io(source) => return source,
             TransportError::TimedOut => io::ErrorKind::TimedOut,
             TransportError::Truncated | TransportError::ClosedInHandshake => io::ErrorKind::UnexpectedEof,
-            TransportError::Tls(_) | TransportError::NotTls | TransportError::NoAlpn => {
-                io::ErrorKind::InvalidData
-            }
+            TransportError::Tls(_)
+            | TransportError::ClientCertificateRefused(_)
+            | TransportError::NotTls
+            | TransportError::NoAlpn => io::ErrorKind::InvalidData,
             TransportError::AlreadyTls => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)
@@ -129,6 +119,7 @@ pub(super) enum Ended {
     Truncated,
     TimedOut,
     Tls(rustls::Error),
+    Refused(AlertDescription),
     /// The system's error number if there was one, and its kind.
     Io(Option<i32>, io::ErrorKind),
 }
@@ -138,6 +129,7 @@ impl Ended {
         match error {
             TransportError::Io(source) => Self::Io(source.raw_os_error(), source.kind()),
             TransportError::Tls(source) => Self::Tls(source.clone()),
+            TransportError::ClientCertificateRefused(alert) => Self::Refused(*alert),
             TransportError::Truncated => Self::Truncated,
             TransportError::TimedOut => Self::TimedOut,
             // The rest only comes out of handshakes, and those consume the transport.
@@ -152,6 +144,7 @@ impl Ended {
             Self::Truncated => TransportError::Truncated,
             Self::TimedOut => TransportError::TimedOut,
             Self::Tls(source) => TransportError::Tls(source.clone()),
+            Self::Refused(alert) => TransportError::ClientCertificateRefused(*alert),
             Self::Io(Some(number), _) => TransportError::Io(io::Error::from_raw_os_error(*number)),
             Self::Io(None, kind) => TransportError::Io((*kind).into()),
         }
@@ -161,35 +154,6 @@ impl Ended {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rdm_2_1g_refusal_alerts_are_told_from_others() {
-        let refused = [
-            AlertDescription::CertificateRequired,
-            AlertDescription::BadCertificate,
-            AlertDescription::UnknownCA,
-            AlertDescription::AccessDenied,
-            AlertDescription::CertificateExpired,
-            AlertDescription::CertificateRevoked,
-            AlertDescription::CertificateUnknown,
-            AlertDescription::UnsupportedCertificate,
-        ];
-        for alert in refused {
-            let error = TransportError::Tls(rustls::Error::AlertReceived(alert));
-            assert!(error.is_client_certificate_refused(), "{alert:?}");
-            assert!(!error.is_certificate_error(), "{alert:?}: that was the peer's judgement, not ours");
-        }
-        for alert in [
-            AlertDescription::HandshakeFailure,
-            AlertDescription::ProtocolVersion,
-            AlertDescription::NoApplicationProtocol,
-            AlertDescription::InternalError,
-        ] {
-            let error = TransportError::Tls(rustls::Error::AlertReceived(alert));
-            assert!(!error.is_client_certificate_refused(), "{alert:?}");
-        }
-        assert!(!TransportError::TimedOut.is_client_certificate_refused());
-    }
 
     #[test]
     fn io_kinds_tell_truncation_and_time() {

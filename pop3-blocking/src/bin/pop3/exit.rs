@@ -226,7 +226,8 @@ const fn protocol(error: pop3_proto::Error) -> Kind {
 
 fn transport(error: &TransportError, stage: Stage) -> Kind {
     match error {
-        _ if error.is_certificate_error() || error.is_client_certificate_refused() => Kind::Certificate,
+        TransportError::ClientCertificateRefused(_) => Kind::Certificate,
+        _ if error.is_certificate_error() => Kind::Certificate,
         TransportError::TimedOut => Kind::Timeout,
         TransportError::Io(_) => Kind::Connection,
         TransportError::Truncated => Kind::Truncated,

@@ -18,7 +18,6 @@ fn verdict(client_tls: &ClientTls, host: &str, server_tls: &ServerTls) -> Certif
     let (client, server) = meet(client_tls, host, server_tls);
     let error = client.unwrap_err();
     assert!(error.is_certificate_error(), "{error:?}");
-    assert!(!error.is_client_certificate_refused(), "{error:?}");
     assert!(matches!(server, Err(TransportError::Tls(Error::AlertReceived(_)))), "{server:?}");
     match error {
         TransportError::Tls(Error::InvalidCertificate(why)) => why,
@@ -187,6 +186,7 @@ fn rdm_2_1h_certificate_is_handed_to_the_server() {
             let expected = Pem::octets(issued.chain.as_bytes()).certificates().unwrap();
             assert_eq!(info.peer_certificates(), expected, "{info:?}");
             assert_eq!(client.tls().unwrap().peer_certificates().len(), 1, "the server's own");
+            assert!(client.tls().unwrap().client_certificate_shown());
         }
     }
 }
@@ -207,7 +207,7 @@ fn rdm_2_1g_missing_certificate_is_told_as_such() {
     for server in asking(&ca, ClientCertificates::Required) {
         let (client, server) = meet(&ca.client_tls(), HOST, &server);
         let error = client.unwrap_err();
-        assert!(error.is_client_certificate_refused(), "{error:?}");
+        assert!(matches!(error, TransportError::ClientCertificateRefused(_)), "{error:?}");
         assert!(!error.is_certificate_error(), "{error:?}");
         let why = server.unwrap_err();
         assert!(why.is_certificate_error(), "{why:?}");
@@ -228,7 +228,7 @@ fn rdm_2_1g_late_refusal_is_an_error_of_the_first_read_and_stays() {
             assert!(
                 matches!(
                     error,
-                    TransportError::Tls(Error::AlertReceived(AlertDescription::CertificateRequired))
+                    TransportError::ClientCertificateRefused(AlertDescription::CertificateRequired)
                 ),
                 "{error:?}"
             );
@@ -252,7 +252,7 @@ fn rdm_2_1g_late_refusal_survives_what_the_client_wrote() {
             let mut client = Transport::plain(client).connect_tls(&ca.client_tls(), &name, long()).unwrap();
             client.write_all(&[b'x'; 10_000], LONG, long()).unwrap();
             let error = client.read(&mut [0; 9], long()).unwrap_err();
-            assert!(error.is_client_certificate_refused(), "{error:?}");
+            assert!(matches!(error, TransportError::ClientCertificateRefused(_)), "{error:?}");
             let mut raw = client.get_ref();
             assert_eq!(raw.read(&mut [0; 9]).unwrap(), 0, "run {run}");
             drop(client);
@@ -275,7 +275,7 @@ fn r4422_a_2_wrong_client_certificates_are_refused_even_where_none_is_needed() {
             for server in asking(&ca, when) {
                 let (client, server) = meet(&client_with(&ca, issued), HOST, &server);
                 let error = client.unwrap_err();
-                assert!(error.is_client_certificate_refused(), "{when:?}: {error:?}");
+                assert!(matches!(error, TransportError::ClientCertificateRefused(_)), "{when:?}: {error:?}");
                 assert!(server.unwrap_err().is_certificate_error(), "{when:?}");
             }
         }
@@ -298,7 +298,7 @@ fn r9325_7_5_revoked_client_is_refused_on_its_next_connection() {
     let (client, server) = meet(&client, HOST, &server(ca.revoke(&[8, 9], 4000)));
     let error = client.unwrap_err();
     assert!(
-        matches!(error, TransportError::Tls(Error::AlertReceived(AlertDescription::CertificateRevoked))),
+        matches!(error, TransportError::ClientCertificateRefused(AlertDescription::CertificateRevoked)),
         "{error:?}"
     );
     assert!(matches!(
@@ -310,8 +310,12 @@ fn r9325_7_5_revoked_client_is_refused_on_its_next_connection() {
 #[test]
 fn r8314_5_5_client_without_a_request_sends_no_certificate() {
     let ca = Ca::new();
-    let (_client, server) = meet_well(&client_with(&ca, &ca.client("mrose")), &ca.server_tls());
-    assert!(server.tls().unwrap().peer_certificates().is_empty());
+    for server in [ca.server_tls(), ca.server_builder().only_tls12().build().unwrap()] {
+        let (client, server) = meet_well(&client_with(&ca, &ca.client("mrose")), &server);
+        assert!(server.tls().unwrap().peer_certificates().is_empty());
+        assert!(!client.tls().unwrap().client_certificate_shown());
+        assert!(!server.tls().unwrap().client_certificate_shown());
+    }
 }
 
 #[test]

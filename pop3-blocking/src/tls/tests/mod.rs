@@ -11,6 +11,7 @@ use super::test_ca::{Ca, HOST, self_signed};
 use super::*;
 use crate::{Deadline, Input, Transport, TransportError};
 
+mod binding;
 mod certificates;
 mod negotiation;
 
