@@ -19,7 +19,7 @@ pub(super) enum Listing {
     UniqueIds(MessageNumber),
     /// `CAPA`: the next position.
     Capabilities(usize),
-    /// `AUTH`: the next of the usable mechanisms.
+    /// `AUTH`: the next of the mechanisms that are announced.
     Mechanisms(usize),
 }
 
@@ -50,7 +50,7 @@ impl Listing {
                     let line = config.capability_line(*position, server.state(), server.is_tls(), out);
                     line.inspect(|_| *position = position.saturating_add(1))
                 }
-                Self::Mechanisms(position) => match config.usable(server.is_tls()).nth(*position) {
+                Self::Mechanisms(position) => match config.listed(server.is_tls()).nth(*position) {
                     Some(offer) => crate::codec::put_line(&[offer.name.as_bytes(), b"\r\n"], out).map(|()| {
                         *position = position.saturating_add(1);
                         true

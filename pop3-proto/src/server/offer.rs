@@ -73,6 +73,8 @@ pub struct MechanismOffer<'c> {
     pub name: MechanismName<'c>,
     /// When it may be used.
     pub needs: Needs,
+    /// Whether it is announced. One that is not is taken all the same if a client tries it.
+    pub listed: bool,
 }
 
 /// When a mechanism may be used.
@@ -90,7 +92,14 @@ pub enum Needs {
 impl<'c> MechanismOffer<'c> {
     /// Offers `name`.
     pub const fn new(name: MechanismName<'c>, needs: Needs) -> Self {
-        Self { name, needs }
+        Self { name, needs, listed: true }
+    }
+
+    /// The same without being announced: for what this client cannot succeed with, but should be refused for the right
+    /// reason, as EXTERNAL with a certificate that maps to nobody (R4422-A.2, R4422-A.3).
+    #[must_use]
+    pub const fn unlisted(self) -> Self {
+        Self { listed: false, ..self }
     }
 }
 
@@ -107,6 +116,11 @@ impl<'c> SessionConfig<'c> {
             Needs::Privacy => self.privacy(tls),
             Needs::Tls => tls,
         })
+    }
+
+    /// Those of them that are announced.
+    pub(super) fn listed(&self, tls: bool) -> impl Iterator<Item = &MechanismOffer<'c>> {
+        self.usable(tls).filter(|offer| offer.listed)
     }
 
     /// Writes the line at `position` of the list of capabilities, if there is one at that position now.
@@ -141,7 +155,7 @@ impl<'c> SessionConfig<'c> {
         // The names must stand in one run of octets. 24 mechanisms fit; the protocol's line limit ends the list.
         let mut names = [0u8; 500];
         let mut room = &mut names[..];
-        for offer in self.usable(tls) {
+        for offer in self.listed(tls) {
             if put_line(&[offer.name.as_bytes(), b" "], &mut room).is_err() {
                 break;
             }

@@ -70,6 +70,9 @@ pub enum SaslInput<'i> {
     Response(Base64<'i>),
     /// The exchange is over: cancelled, or a line of it was no base64. The `-ERR` is in the output already.
     Ended,
+    /// The client has answered a [`Session::report`], in whatever way: call [`Session::refuse`] with
+    /// [`Refusal::Credentials`] (RP-XO.3, PB-Q65).
+    Acknowledged,
 }
 
 /// Why a session ends.
@@ -134,6 +137,7 @@ pub struct Session<'c, S> {
     user: [u8; USER_OCTETS],
     user_octets: usize,
     spoken: bool,
+    reporting: bool,
     pub(super) bad_in_a_row: u32,
     pub(super) counts: SessionCounts,
 }
@@ -150,6 +154,7 @@ impl<'c, S: Storage> Session<'c, S> {
             user: [0; USER_OCTETS],
             user_octets: 0,
             spoken: false,
+            reporting: false,
             bad_in_a_row: 0,
             counts: SessionCounts::default(),
         }
@@ -267,6 +272,19 @@ impl<'c, S: Storage> Session<'c, S> {
         }
         self.server.challenge(raw, out)?;
         self.pending = Pending::Nothing;
+        Ok(())
+    }
+
+    /// Sends a challenge that tells why the login has failed, as OAUTHBEARER does with a JSON text (RFC 7628 section
+    /// 3.2.3). Whatever the client answers, `*` and what is no base64 included, comes as [`SaslInput::Acknowledged`].
+    ///
+    /// # Errors
+    ///
+    /// [`ReplyError`]: nothing was written, nothing changed.
+    #[cfg(feature = "sasl")]
+    pub fn report(&mut self, raw: &[u8], out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.challenge(raw, out)?;
+        self.reporting = true;
         Ok(())
     }
 
@@ -409,6 +427,12 @@ impl<'c, S: Storage> Session<'c, S> {
             ServerEvent::Rejected(rejection) => {
                 self.forget_user();
                 return self.reject(rejection, out).map(|()| None);
+            }
+            ServerEvent::SaslResponse(_) | ServerEvent::SaslCancelled | ServerEvent::SaslUndecodable
+                if core::mem::take(&mut self.reporting) =>
+            {
+                self.pending = Pending::Login;
+                return Ok(Some(Request::Sasl(SaslInput::Acknowledged)));
             }
             ServerEvent::SaslResponse(response) => {
                 self.pending = Pending::Login;

@@ -173,6 +173,7 @@ impl<'c> World<'c> {
             SaslInput::Start { initial: Some(initial), .. } => initial.base64(),
             SaslInput::Response(response) => *response,
             SaslInput::Ended => return,
+            SaslInput::Acknowledged => return self.session.refuse(Refusal::Credentials, out).unwrap(),
         };
         self.checks += 1;
         let mut plain = vec![0u8; message.decoded_len()];
@@ -206,11 +207,9 @@ impl<'c> World<'c> {
 
 /// A configuration that offers all it can: STLS, and PLAIN where passwords may travel.
 fn everything() -> SessionConfig<'static> {
-    SessionConfig {
-        mechanisms: &[MechanismOffer { name: crate::MechanismName::PLAIN, needs: Needs::Privacy }],
-        stls: true,
-        ..SessionConfig::DEFAULT
-    }
+    const PLAIN: &[MechanismOffer<'static>] =
+        &[MechanismOffer::new(crate::MechanismName::PLAIN, Needs::Privacy)];
+    SessionConfig { mechanisms: PLAIN, stls: true, ..SessionConfig::DEFAULT }
 }
 
 /// Ways to cut `input`: whole, and in pieces of every size.

@@ -163,7 +163,7 @@ fn r5034_4_1_r4422_3_1_one_login_only() {
 #[test]
 fn r4422_a_3_a_mechanism_that_needs_tls_is_not_there_without_it() {
     let config = SessionConfig {
-        mechanisms: &[MechanismOffer { name: crate::MechanismName::EXTERNAL, needs: Needs::Tls }],
+        mechanisms: &[MechanismOffer::new(crate::MechanismName::EXTERNAL, Needs::Tls)],
         allow_cleartext_login: true,
         ..SessionConfig::DEFAULT
     };
@@ -174,4 +174,56 @@ fn r4422_a_3_a_mechanism_that_needs_tls_is_not_there_without_it() {
     let mut world = World::new(config, true);
     world.heard();
     assert!(world.ask("CAPA\r\n").contains("\r\nSASL EXTERNAL\r\n"));
+}
+
+#[test]
+fn r4422_a_3_an_unlisted_mechanism_is_taken_but_not_announced() {
+    let config = SessionConfig {
+        mechanisms: &[
+            MechanismOffer::new(crate::MechanismName::EXTERNAL, Needs::Tls).unlisted(),
+            MechanismOffer::new(crate::MechanismName::PLAIN, Needs::Privacy),
+        ],
+        ..SessionConfig::DEFAULT
+    };
+    let mut world = World::new(config, true);
+    world.heard();
+    assert!(world.ask("CAPA\r\n").contains("\r\nSASL PLAIN\r\n"));
+    assert_eq!(world.ask("AUTH\r\n"), "+OK mechanisms follow\r\nPLAIN\r\n.\r\n");
+    assert_eq!(world.ask("AUTH EXTERNAL =\r\n"), "-ERR [AUTH] authentication failed\r\n");
+}
+
+#[test]
+fn rp_xo_3_pb_q65_whatever_answers_a_report_the_credentials_are_refused() {
+    let long = "A".repeat(20_000);
+    for answer in ["", "AQ==", "*", "QQ", "not base64", &long] {
+        let mut session = Session::new(everything(), true, HeapStorage::new(1));
+        let mut said = Vec::new();
+        session.greet(&mut said).unwrap();
+        assert!(session.receive(b"AUTH PLAIN\r\n", &mut said).is_ok());
+        assert!(session.report(b"{}", &mut Vec::new()).is_ok());
+        said.clear();
+        let line = format!("{answer}\r\n");
+        let (mut unread, mut request) = (line.as_bytes(), None);
+        while request.is_none() {
+            let received = session.receive(unread, &mut said).unwrap();
+            unread = &unread[received.consumed..];
+            if let Step::Event(event) = received.step {
+                assert!(matches!(event, Request::Sasl(SaslInput::Acknowledged)), "{event:?}");
+                request = Some(event);
+            }
+        }
+        session.refuse(Refusal::Credentials, &mut said).unwrap();
+        assert_eq!(said, b"-ERR [AUTH] authentication failed\r\n", "{answer}");
+        let counts = session.counts();
+        assert_eq!((counts.failed_logins, counts.bad_commands), (1, 0), "{answer}");
+        // The next exchange is an ordinary one.
+        said.clear();
+        assert!(session.receive(b"AUTH PLAIN\r\n", &mut said).is_ok());
+        session.challenge(b"", &mut said).unwrap();
+        assert!(matches!(
+            session.receive(b"*\r\n", &mut said).unwrap().step,
+            Step::Event(Request::Sasl(SaslInput::Ended))
+        ));
+        assert_eq!(said, b"+ \r\n-ERR authentication cancelled\r\n");
+    }
 }
