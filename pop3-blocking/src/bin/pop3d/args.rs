@@ -1,12 +1,23 @@
-//! The options of `pop3d`, on the command line and in the configuration file.
+//! The options of `pop3d`, on the command line and in the configuration file. Each noun has its own: how it is given, what
+//! it comes to, and how the two sources are joined.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::Parser;
 use pop3_blocking::pop3_proto::ServerLimits;
+
+pub(crate) mod file;
+pub(crate) mod limits;
+pub(crate) mod listen;
+pub(crate) mod login;
+pub(crate) mod tls;
+
+use file::File;
+pub(crate) use limits::LimitSettings;
+pub(crate) use listen::ListenSettings;
+pub(crate) use login::LoginSettings;
+pub(crate) use tls::TlsSettings;
 
 /// Serves Maildirs over POP3S and POP3.
 ///
@@ -22,56 +33,21 @@ use pop3_blocking::pop3_proto::ServerLimits;
 #[derive(Debug, Parser)]
 #[command(name = "pop3d", version, after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Where to listen for POP3S: TLS from the first octet (the registered port is 995). May be given more than once.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) listen_tls: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) listen: listen::ListenArgs,
 
-    /// Where to listen for POP3 in clear text (the registered port is 110). With --cert, STLS is offered there; without
-    /// --allow-cleartext-login nobody can log in before it. May be given more than once.
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: Vec<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) tls: tls::TlsArgs,
 
-    /// The certificate chain, in PEM, the server's own certificate first.
-    #[arg(long, value_name = "FILE", requires = "key")]
-    pub(crate) cert: Option<PathBuf>,
-
-    /// The private key of the certificate, in PEM.
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) key: Option<PathBuf>,
-
-    /// Ask clients for a certificate, signed by a CA in this PEM file, and let them log in with it (AUTH EXTERNAL): the
-    /// user is the e-mail address, or else the DNS name, in the certificate. Without this option none is asked for.
-    #[arg(long, value_name = "FILE", requires = "cert")]
-    pub(crate) client_ca: Option<PathBuf>,
-
-    /// Who may log in: a file of lines "user:{SCHEME}hash" as Dovecot has them. Schemes: ARGON2ID, SHA512-CRYPT,
-    /// SHA256-CRYPT, BLF-CRYPT, CRYPT, PLAIN.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) users: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) login: login::LoginArgs,
 
     /// The Maildir of a user, as "/var/mail/{user}/Maildir". A user name can never lead out of its place in the path.
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) maildir: Option<PathBuf>,
 
-    /// Let passwords travel in clear text on --listen, where anyone on the path can read them.
-    #[arg(long)]
-    pub(crate) allow_cleartext_login: bool,
-
-    /// Seconds from the connection to the login, TLS handshake included [default: 60]
-    #[arg(long, value_name = "S")]
-    pub(crate) preauth_timeout: Option<u64>,
-
-    /// Seconds of silence after the login; RFC 1939 allows no less than 600 [default: 600]
-    #[arg(long, value_name = "S")]
-    pub(crate) idle_timeout: Option<u64>,
-
-    /// Seconds that a write may stand still because the client does not read [default: 60]
-    #[arg(long, value_name = "S")]
-    pub(crate) write_timeout: Option<u64>,
-
-    /// Connections at the same time; more are refused [default: 1000]
-    #[arg(long, value_name = "N")]
-    pub(crate) max_connections: Option<usize>,
+    #[command(flatten)]
+    pub(crate) limits: limits::LimitArgs,
 
     /// A file in TOML with the same options, without the leading dashes, as in `listen-tls = ["[::]:995"]`.
     /// The command line goes before it; relative paths in it start at its directory.
@@ -86,58 +62,14 @@ Examples:
 
 Exit codes: 0 stopped by a signal, 64 usage, 69 cannot listen, 78 configuration.";
 
-/// The same options in a file.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-struct File {
-    listen_tls: OneOrMore,
-    listen: OneOrMore,
-    cert: Option<PathBuf>,
-    key: Option<PathBuf>,
-    client_ca: Option<PathBuf>,
-    users: Option<PathBuf>,
-    maildir: Option<PathBuf>,
-    allow_cleartext_login: bool,
-    preauth_timeout: Option<u64>,
-    idle_timeout: Option<u64>,
-    write_timeout: Option<u64>,
-    max_connections: Option<usize>,
-}
-
-/// `"a"` or `["a", "b"]`.
-#[derive(Debug, Default, serde::Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    #[default]
-    None,
-    One(SocketAddr),
-    More(Vec<SocketAddr>),
-}
-
-impl OneOrMore {
-    fn into_vec(self) -> Vec<SocketAddr> {
-        match self {
-            Self::None => Vec::new(),
-            Self::One(address) => vec![address],
-            Self::More(addresses) => addresses,
-        }
-    }
-}
-
 /// What `pop3d` is to do, from both sources, checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) listen_tls: Vec<SocketAddr>,
-    pub(crate) listen: Vec<SocketAddr>,
-    pub(crate) certificate: Option<(PathBuf, PathBuf)>,
-    pub(crate) client_ca: Option<PathBuf>,
-    pub(crate) users: PathBuf,
+    pub(crate) listen: ListenSettings,
+    pub(crate) tls: TlsSettings,
+    pub(crate) login: LoginSettings,
     pub(crate) maildir: PathBuf,
-    pub(crate) allow_cleartext_login: bool,
-    pub(crate) preauth: Option<Duration>,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) write: Option<Duration>,
-    pub(crate) connections: Option<usize>,
+    pub(crate) limits: LimitSettings,
 }
 
 /// What is wrong with the options.
@@ -173,58 +105,21 @@ impl fmt::Display for SettingsError {
 impl Args {
     /// Joins the command line with the file that it names, and checks the whole.
     pub(crate) fn settle(self) -> Result<Settings, SettingsError> {
-        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
-        let or =
-            |given: Vec<SocketAddr>, file: OneOrMore| if given.is_empty() { file.into_vec() } else { given };
-        let certificate = match (self.cert, self.key) {
-            (Some(cert), Some(key)) => Some((cert, key)),
-            _ => file.cert.zip(file.key),
-        };
-        let seconds = |option: &'static str, given: Option<u64>, file: Option<u64>| match given.or(file) {
-            Some(0) => Err(SettingsError::Zero(option)),
-            seconds => Ok(seconds.map(Duration::from_secs)),
-        };
+        let mut file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
         let settings = Settings {
-            listen_tls: or(self.listen_tls, file.listen_tls),
-            listen: or(self.listen, file.listen),
-            certificate,
-            client_ca: self.client_ca.or(file.client_ca),
-            users: self.users.or(file.users).ok_or(SettingsError::Missing("users"))?,
-            maildir: self.maildir.or(file.maildir).ok_or(SettingsError::Missing("maildir"))?,
-            allow_cleartext_login: self.allow_cleartext_login || file.allow_cleartext_login,
-            preauth: seconds("preauth-timeout", self.preauth_timeout, file.preauth_timeout)?,
-            idle: seconds("idle-timeout", self.idle_timeout, file.idle_timeout)?,
-            write: seconds("write-timeout", self.write_timeout, file.write_timeout)?,
-            connections: self.max_connections.or(file.max_connections),
+            listen: self.listen.settle(&mut file)?,
+            tls: self.tls.settle(&mut file)?,
+            login: self.login.settle(&mut file)?,
+            maildir: self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?,
+            limits: self.limits.settle(&file)?,
         };
-        if settings.listen.is_empty() && settings.listen_tls.is_empty() {
+        if settings.listen.is_empty() {
             return Err(SettingsError::NoAddress);
         }
-        if settings.certificate.is_none() && !settings.listen_tls.is_empty() {
+        if settings.tls.certificate.is_none() && !settings.listen.tls.is_empty() {
             return Err(SettingsError::NoCertificate);
         }
-        if settings.connections == Some(0) {
-            return Err(SettingsError::Zero("max-connections"));
-        }
-        match settings.idle {
-            Some(idle) if idle < ServerLimits::IDLE_FLOOR => Err(SettingsError::IdleTooShort(idle.as_secs())),
-            _ => Ok(settings),
-        }
-    }
-}
-
-impl File {
-    fn read(path: &Path) -> Result<Self, SettingsError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        let mut file: Self = toml::from_str(&text)
-            .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })?;
-        let base = path.parent().unwrap_or_else(|| Path::new(""));
-        let paths = [&mut file.cert, &mut file.key, &mut file.client_ca, &mut file.users, &mut file.maildir];
-        for path in paths.into_iter().flatten() {
-            *path = base.join(&*path);
-        }
-        Ok(file)
+        Ok(settings)
     }
 }
 
@@ -274,10 +169,10 @@ mod tests {
         )
         .unwrap();
         let settings = settle(&["--config", path.to_str().unwrap(), "--max-connections", "9"]).unwrap();
-        assert_eq!(settings.listen_tls.len() + settings.listen.len(), 2);
-        assert_eq!(settings.certificate, Some((directory.join("c.pem"), PathBuf::from("/k.pem"))));
-        assert_eq!(settings.users, directory.join("users"));
-        assert_eq!(settings.connections, Some(9));
+        assert_eq!(settings.listen.tls.len() + settings.listen.plain.len(), 2);
+        assert_eq!(settings.tls.certificate, Some((directory.join("c.pem"), PathBuf::from("/k.pem"))));
+        assert_eq!(settings.login.users, directory.join("users"));
+        assert_eq!(settings.limits.connections, Some(9));
         std::fs::write(&path, "listen-tsl = []\n").unwrap();
         assert!(matches!(settle(&["--config", path.to_str().unwrap()]), Err(SettingsError::Parse { .. })));
         std::fs::remove_dir_all(&directory).unwrap();

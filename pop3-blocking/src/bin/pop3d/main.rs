@@ -15,7 +15,7 @@ use std::sync::Arc;
 use args::{Args, Settings};
 use clap::Parser;
 use pop3_blocking::auth::UsersFile;
-use pop3_blocking::server::{Limits, Policy, Running, Server};
+use pop3_blocking::server::{Policy, Running, Server};
 use pop3_blocking::store::MaildirStore;
 use pop3_blocking::tls::{ClientCertificates, ServerTls};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -56,28 +56,28 @@ fn main() -> ExitCode {
 
 fn run(settings: &Settings) -> Result<(), Failure> {
     let configuration = |error: Box<dyn Error>| (CONFIGURATION, error);
-    let users = UsersFile::load(&settings.users).map_err(|error| configuration(error.into()))?;
-    let users = Arc::new(Users::new(users, settings.client_ca.is_some()));
+    let users = UsersFile::load(&settings.login.users).map_err(|error| configuration(error.into()))?;
+    let users = Arc::new(Users::new(users, settings.tls.client_ca.is_some()));
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
     let tls = tls(settings).map_err(configuration)?;
 
     // Before the sockets are open, so that no signal finds the default action once somebody may rely on it.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| (UNAVAILABLE, error.into()))?;
 
-    let mut builder = Server::builder(Arc::clone(&users), store).limits(limits(settings));
-    for address in &settings.listen_tls {
+    let mut builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
+    for address in &settings.listen.tls {
         if let Some(tls) = &tls {
             builder = builder.listen(*address, Policy::implicit_tls(tls.clone()));
         }
     }
-    for address in &settings.listen {
+    for address in &settings.listen.plain {
         let policy = tls.as_ref().map_or_else(Policy::cleartext, |tls| Policy::stls(tls.clone()));
-        let policy = if settings.allow_cleartext_login { policy.allow_cleartext_login() } else { policy };
+        let policy = if settings.login.allow_cleartext { policy.allow_cleartext_login() } else { policy };
         builder = builder.listen(*address, policy);
     }
     let server = builder.bind().map_err(|error| (UNAVAILABLE, error.into()))?;
     let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
-    announce(&running, settings.listen_tls.len()).map_err(|error| (UNAVAILABLE, error))?;
+    announce(&running, settings.listen.tls.len()).map_err(|error| (UNAVAILABLE, error))?;
 
     for signal in &mut signals {
         if signal == SIGHUP {
@@ -107,39 +107,21 @@ fn joined(addresses: &[SocketAddr]) -> String {
 }
 
 fn tls(settings: &Settings) -> Result<Option<ServerTls>, Box<dyn Error>> {
-    let Some((chain, key)) = &settings.certificate else { return Ok(None) };
+    let Some((chain, key)) = &settings.tls.certificate else { return Ok(None) };
     let mut builder = ServerTls::builder().certificate_files(chain, key);
-    if let Some(ca) = &settings.client_ca {
+    if let Some(ca) = &settings.tls.client_ca {
         builder = builder.client_ca_file(ca).client_certificates(ClientCertificates::Optional);
     }
     Ok(Some(builder.build()?))
 }
 
-fn limits(settings: &Settings) -> Limits {
-    let mut limits = Limits::default();
-    if let Some(preauth) = settings.preauth {
-        limits.protocol.login = preauth;
-        limits.handshake = limits.handshake.min(preauth);
-    }
-    if let Some(idle) = settings.idle {
-        limits.protocol.idle = idle;
-    }
-    if let Some(write) = settings.write {
-        limits.write = write;
-    }
-    if let Some(connections) = settings.connections {
-        limits.connections = connections;
-    }
-    limits
-}
-
 /// What cannot be read leaves what was in force in force.
 fn reload(settings: &Settings, users: &Users, tls: Option<&ServerTls>) {
     match users.reload() {
-        Ok(()) => log::info!("read again: {}", settings.users.display()),
+        Ok(()) => log::info!("read again: {}", settings.login.users.display()),
         Err(error) => log::error!("users file not read again: {error}"),
     }
-    if let (Some(tls), Some((chain, key))) = (tls, &settings.certificate) {
+    if let (Some(tls), Some((chain, key))) = (tls, &settings.tls.certificate) {
         match tls.replace_certificate_files(chain, key) {
             Ok(()) => log::info!("read again: {}", chain.display()),
             Err(error) => log::error!("certificate not read again: {error}"),
