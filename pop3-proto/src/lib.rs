@@ -114,6 +114,8 @@ macro_rules! trace {
     ($($arg:tt)*) => { { let _ = format_args!($($arg)*); } };
 }
 
+#[cfg(feature = "md5")]
+pub mod apop;
 pub mod body;
 mod buffer;
 mod client;

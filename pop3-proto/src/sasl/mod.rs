@@ -57,20 +57,41 @@ use zeroize::Zeroize as _;
 
 use crate::{ArgError, Full};
 
+mod anonymous;
+mod bearer;
+mod built_in;
 pub mod client;
+#[cfg(feature = "md5")]
+mod cram_md5;
 mod external;
+mod login;
+mod mechanisms;
+mod name;
+mod oauthbearer;
 mod plain;
 pub mod server;
+mod xoauth2;
 
+pub use anonymous::{Anonymous, AnonymousServer};
 #[doc(inline)]
 pub use client::ClientMechanism;
+#[cfg(feature = "md5")]
+pub use cram_md5::{CramMd5, CramMd5Server};
 pub use external::{External, ExternalServer};
+pub use login::{Login, LoginServer};
+pub use mechanisms::{MECHANISMS, Mechanism, Proof};
+pub use oauthbearer::{OAuthBearer, OAuthBearerServer};
 pub use plain::{Plain, PlainServer};
 #[doc(inline)]
 pub use server::ServerMechanism;
+pub use xoauth2::{XOAuth2, XOAuth2Server};
 
 /// How many messages of the peer one exchange takes before it is given up, in either role.
 pub const MAX_STEPS: u8 = 16;
+
+/// How many octets a user name may have in server mechanisms that keep it from one message to a later question. A longer
+/// one is [`SaslError::Identity`]: nothing is cut.
+pub const MAX_NAME: usize = 255;
 
 /// Overwrites `octets` with zeros in a way the compiler does not leave out.
 ///
@@ -170,6 +191,14 @@ pub enum Part {
     Authcid,
     /// The password.
     Password,
+    /// The bearer token.
+    Token,
+    /// The host name that goes with the token.
+    Host,
+    /// The port that goes with the token.
+    Port,
+    /// What an anonymous client says of itself.
+    Trace,
 }
 
 impl fmt::Display for Part {
@@ -178,6 +207,10 @@ impl fmt::Display for Part {
             Self::Authzid => "authorization identity",
             Self::Authcid => "authentication identity",
             Self::Password => "password",
+            Self::Token => "token",
+            Self::Host => "host name",
+            Self::Port => "port",
+            Self::Trace => "trace",
         })
     }
 }

@@ -7,7 +7,9 @@
 
 use core::fmt;
 
-use super::{ExternalServer, MAX_STEPS, PlainServer, SaslError};
+#[doc(inline)]
+pub use super::built_in::BuiltIn;
+use super::{MAX_STEPS, SaslError};
 use crate::{Base64, InitialResponse, MechanismName, Secret, Sink};
 
 /// A SASL mechanism from the server's side.
@@ -269,7 +271,8 @@ pub enum Answer<'a> {
 pub struct Setup<'a> {
     /// Fresh random octets, used for one exchange only.
     pub random: [u8; 18],
-    /// The name of this host, for the challenge of CRAM-MD5. Letters, digits, `-` and `.` only.
+    /// The name of this host, for the challenge of CRAM-MD5. Letters, digits, `-` and `.` only; one that is
+    /// empty, too long or holds something else is replaced by `localhost`.
     pub host: &'a str,
     /// The `tls-exporter` value of the connection (RFC 9266).
     pub exporter: Option<[u8; 32]>,
@@ -277,57 +280,6 @@ pub struct Setup<'a> {
     pub server_end_point: Option<&'a [u8]>,
     /// Whether the list of mechanisms that this client sees has a `-PLUS` one (R5802-6.3).
     pub plus_offered: bool,
-}
-
-/// The mechanisms of this crate, to be chosen by the name in an `AUTH` command.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum BuiltIn {
-    /// RFC 4616.
-    Plain(PlainServer),
-    /// RFC 4422 appendix A.
-    External(ExternalServer),
-}
-
-impl BuiltIn {
-    /// The mechanism called `name`, in any case.
-    pub fn named(name: MechanismName<'_>, setup: &Setup<'_>) -> Option<Self> {
-        let _ = setup;
-        if name == MechanismName::PLAIN {
-            Some(Self::Plain(PlainServer::new()))
-        } else if name == MechanismName::EXTERNAL {
-            Some(Self::External(ExternalServer::new()))
-        } else {
-            None
-        }
-    }
-}
-
-impl ServerMechanism for BuiltIn {
-    fn name(&self) -> MechanismName<'static> {
-        match self {
-            Self::Plain(mechanism) => mechanism.name(),
-            Self::External(mechanism) => mechanism.name(),
-        }
-    }
-
-    fn sends_password_in_clear(&self) -> bool {
-        match self {
-            Self::Plain(mechanism) => mechanism.sends_password_in_clear(),
-            Self::External(mechanism) => mechanism.sends_password_in_clear(),
-        }
-    }
-
-    fn step<'a>(
-        &'a mut self,
-        input: ServerInput<'a>,
-        out: &mut dyn Sink,
-    ) -> Result<ServerStep<'a>, SaslError> {
-        match self {
-            Self::Plain(mechanism) => mechanism.step(input, out),
-            Self::External(mechanism) => mechanism.step(input, out),
-        }
-    }
 }
 
 /// One authentication of a server, from the `AUTH` command to success or failure.
@@ -496,6 +448,7 @@ pub(super) fn one_message<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sasl::PlainServer;
     use std::vec;
     use std::vec::Vec;
 

@@ -1,0 +1,178 @@
+//! APOP (RFC 1939 section 7): the timestamp in the greeting, and the digest over it that stands for the password.
+//!
+//! For old peers. It rests on MD5, the server must know the password itself, and a false server can find passwords
+//! octet by octet where it chooses the timestamp freely (CVE-2007-1558): use it under TLS, never with a timestamp from
+//! before `STLS`, and only if [`timestamp`] finds one (R1939-7.11). Allocates nothing, never panics.
+//!
+//! ```
+//! use pop3_proto::apop;
+//!
+//! // The client.
+//! let greeting = b"POP3 server ready <1896.697170952@dbc.mtview.ca.us>";
+//! let timestamp = apop::timestamp(greeting).ok_or("no APOP")?;
+//! let digest = apop::digest(timestamp, b"tanstaaf");
+//! assert_eq!(&digest, b"c4c9334bac560ecc979e58001b3e22fb");
+//!
+//! // The server.
+//! assert!(apop::matches(timestamp, b"tanstaaf", &digest));
+//! # Ok::<(), &str>(())
+//! ```
+
+use core::fmt;
+
+use md5::{Digest as _, Md5};
+use subtle::ConstantTimeEq as _;
+
+use crate::ArgError;
+
+/// The digest that `APOP` sends: MD5 of the timestamp, brackets included, and the secret, in lower-case hexadecimal
+/// (R1939-7.10).
+#[must_use]
+pub fn digest(timestamp: &[u8], secret: &[u8]) -> [u8; 32] {
+    hex(Md5::new().chain_update(timestamp).chain_update(secret).finalize().into())
+}
+
+/// Server: whether `digest`, the second argument of an `APOP` command, is that of `secret`.
+///
+/// How long it takes says nothing of where they differ. Capital letters do not match (R1939-7.10).
+#[must_use]
+pub fn matches(timestamp: &[u8], secret: &[u8], digest: &[u8]) -> bool {
+    self::digest(timestamp, secret).as_slice().ct_eq(digest).into()
+}
+
+/// Client: the timestamp in the text of a greeting, brackets included; what to hand to [`digest`].
+///
+/// It may stand anywhere in the line. It is one only if it is a message-id of RFC 5322 in its plain form: within `<` and
+/// `>` an `@`, on both sides of it atoms joined by dots, or behind it an address in square brackets. Other texts in
+/// angle brackets are host names, cookies, or the work of a false server (R1939-7.11). Of several the first counts.
+#[must_use]
+pub fn timestamp(greeting_text: &[u8]) -> Option<&[u8]> {
+    let mut rest = greeting_text;
+    loop {
+        let start = memchr::memchr(b'<', rest)?;
+        rest = rest.get(start..)?;
+        let end = memchr::memchr(b'>', rest)?.checked_add(1)?;
+        let candidate = rest.get(..end)?;
+        if is_message_id(candidate) {
+            return Some(candidate);
+        }
+        rest = rest.get(1..)?;
+    }
+}
+
+fn is_message_id(octets: &[u8]) -> bool {
+    let Some(inner) = octets.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">")) else {
+        return false;
+    };
+    let Some((left, right)) = memchr::memchr(b'@', inner).and_then(|at| inner.split_at_checked(at)) else {
+        return false;
+    };
+    is_dot_atom(left) && right.strip_prefix(b"@").is_some_and(|right| is_dot_atom(right) || is_literal(right))
+}
+
+fn is_dot_atom(octets: &[u8]) -> bool {
+    octets.split(|&octet| octet == b'.').all(|atom| {
+        !atom.is_empty()
+            && atom
+                .iter()
+                .all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(octet))
+    })
+}
+
+fn is_literal(octets: &[u8]) -> bool {
+    let inner = octets.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    inner.is_some_and(|inner| {
+        !inner.is_empty() && inner.iter().all(|octet| octet.is_ascii_graphic() && !b"[]\\<>".contains(octet))
+    })
+}
+
+/// Server: a timestamp for the greeting, `<counter.random@host>` in hexadecimal.
+///
+/// No two greetings of a host may have the same (R1939-7.9): count up `counter`, and draw `random` anew each time, so that
+/// a restart of the count does no harm and no client can foresee it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Timestamp {
+    octets: [u8; Self::MAX_OCTETS],
+    length: usize,
+}
+
+impl Timestamp {
+    /// The longest one, in octets.
+    pub const MAX_OCTETS: usize = 56 + Self::MAX_HOST_OCTETS;
+    /// The longest host name, in octets.
+    pub const MAX_HOST_OCTETS: usize = 255;
+
+    /// Makes one out of the three.
+    ///
+    /// # Errors
+    ///
+    /// - [`ArgError::Empty`]: `host` is.
+    /// - [`ArgError::TooLong`]: `host` has over 255 octets.
+    /// - [`ArgError::Forbidden`]: `host` holds something other than letters, digits, `-` and `.`, or a `.` at an end or
+    ///   behind another.
+    pub fn new(host: &str, counter: u64, random: [u8; 18]) -> Result<Self, ArgError> {
+        let host = host.as_bytes();
+        if host.is_empty() {
+            return Err(ArgError::Empty);
+        }
+        if host.len() > Self::MAX_HOST_OCTETS {
+            return Err(ArgError::TooLong { limit: Self::MAX_HOST_OCTETS });
+        }
+        if let Some(&octet) =
+            host.iter().find(|octet| !octet.is_ascii_alphanumeric() && !matches!(octet, b'-' | b'.'))
+        {
+            return Err(ArgError::Forbidden { octet });
+        }
+        if !is_dot_atom(host) {
+            return Err(ArgError::Forbidden { octet: b'.' });
+        }
+        Ok(Self::join(host, counter, random))
+    }
+
+    /// One for a host that has no name.
+    #[must_use]
+    pub fn on_localhost(counter: u64, random: [u8; 18]) -> Self {
+        Self::join(b"localhost", counter, random)
+    }
+
+    fn join(host: &[u8], counter: u64, random: [u8; 18]) -> Self {
+        let counter: [u8; 16] = hex(counter.to_be_bytes());
+        let random: [u8; 36] = hex(random);
+        let mut this = Self { octets: [0; Self::MAX_OCTETS], length: 0 };
+        for part in [b"<", counter.as_slice(), b".", &random, b"@", host, b">"] {
+            let end = this.length.saturating_add(part.len());
+            if let Some(room) = this.octets.get_mut(this.length..end) {
+                room.copy_from_slice(part);
+                this.length = end;
+            }
+        }
+        this
+    }
+
+    /// It as it goes into the greeting and into [`matches`], brackets included.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Timestamp({})", self.as_bytes().escape_ascii())
+    }
+}
+
+/// Lower-case hexadecimal digits of `octets`; `M` is twice `N`.
+pub(crate) fn hex<const N: usize, const M: usize>(octets: [u8; N]) -> [u8; M] {
+    const { assert!(M == 2 * N, "two digits for each octet") };
+    let digit = |value: u8| {
+        if value < 10 { b'0'.wrapping_add(value) } else { b'a'.wrapping_add(value.wrapping_sub(10)) }
+    };
+    let mut text = [0; M];
+    for (pair, octet) in text.chunks_exact_mut(2).zip(octets) {
+        if let [high, low] = pair {
+            (*high, *low) = (digit(octet >> 4), digit(octet & 15));
+        }
+    }
+    text
+}
