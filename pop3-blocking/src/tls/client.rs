@@ -10,7 +10,8 @@ use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 
 use super::pem::Pem;
 use super::trust::Trust;
-use super::{ALPN, TlsConfigError, TlsVersion, provider, versions};
+use super::verifier::{ManyNames, Pinned};
+use super::{ALPN, ServerName, TlsConfigError, TlsVersion, provider, versions};
 
 /// How a client does TLS. Cheap to clone; clones share the memory of earlier sessions.
 ///
@@ -18,7 +19,15 @@ use super::{ALPN, TlsConfigError, TlsVersion, provider, versions};
 #[derive(Clone, Debug)]
 pub struct ClientTls {
     config: Arc<ClientConfig>,
+    /// `None` if the program made the configuration.
+    verifier: Option<Verifier>,
     requires_alpn: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Verifier {
+    judge: Arc<dyn ServerCertVerifier>,
+    names_last: bool,
 }
 
 impl ClientTls {
@@ -28,8 +37,10 @@ impl ClientTls {
     }
 
     /// Uses a configuration made by the program, which answers for everything in it: the verifier, ALPN, versions.
+    ///
+    /// Its verifier hears of the first name of a [`ServerName`] only, and of no service.
     pub const fn from_config(config: Arc<ClientConfig>) -> Self {
-        Self { config, requires_alpn: false }
+        Self { config, verifier: None, requires_alpn: false }
     }
 
     /// Refuses servers that do not answer ALPN with `pop3` (R9325-3.8). Many good servers do not know ALPN.
@@ -47,6 +58,22 @@ impl ClientTls {
     pub(super) const fn requires_alpn(&self) -> bool {
         self.requires_alpn
     }
+
+    /// The configuration for a connection to `server`.
+    ///
+    /// One that may go by several names gets a verifier of its own and resumes nothing: rustls remembers sessions by one
+    /// name.
+    pub(super) fn config_for(&self, server: &ServerName) -> Arc<ClientConfig> {
+        let Some(Verifier { judge, names_last }) = self.verifier.as_ref().filter(|_| !server.is_single())
+        else {
+            return Arc::clone(&self.config);
+        };
+        let mut config = ClientConfig::clone(&self.config);
+        let verifier = ManyNames::new(Arc::clone(judge), *names_last, server.clone());
+        config.dangerous().set_certificate_verifier(Arc::new(verifier));
+        config.resumption = Resumption::disabled();
+        Arc::new(config)
+    }
 }
 
 /// Collects what a [`ClientTls`] is made of. Nothing is read before [`build`](Self::build).
@@ -59,6 +86,8 @@ pub struct ClientTlsBuilder {
     platform_roots: bool,
     #[cfg(feature = "webpki-roots")]
     webpki_roots: bool,
+    pins: Vec<[u8; 32]>,
+    trust_pins_alone: bool,
     identity: Option<(Pem, Pem)>,
     versions: &'static [&'static SupportedProtocolVersion],
     requires_ems: bool,
@@ -73,6 +102,8 @@ impl ClientTlsBuilder {
             platform_roots: false,
             #[cfg(feature = "webpki-roots")]
             webpki_roots: false,
+            pins: Vec::new(),
+            trust_pins_alone: false,
             identity: None,
             versions: versions(TlsVersion::Tls12),
             requires_ems: false,
@@ -126,6 +157,27 @@ impl ClientTlsBuilder {
         self
     }
 
+    /// Accepts only a server whose certificate holds the public key with this SHA-256 of its SubjectPublicKeyInfo, or that
+    /// of another pin. All else about the certificate is judged as before.
+    ///
+    /// [`TlsInfo::peer_spki_sha256`](super::TlsInfo::peer_spki_sha256) tells the one of a connection, as does
+    /// `openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum`. A key that the server will use next
+    /// should be pinned in advance.
+    pub fn pin_spki_sha256(mut self, pin: [u8; 32]) -> Self {
+        self.pins.push(pin);
+        self
+    }
+
+    /// Believes the pinned keys and nothing else: no authority, no name, no date. For a server whose certificate no
+    /// authority has signed.
+    ///
+    /// This is a decision of the user, for one account, made when it is set up and with the key checked by other means;
+    /// never an answer to a certificate that was refused (R8314-5.3, PB-C06).
+    pub const fn trust_pins_alone(mut self) -> Self {
+        self.trust_pins_alone = true;
+        self
+    }
+
     /// Shows a client certificate to a server that asks for one (R8314-5.5): the chain, own certificate first, and the
     /// unencrypted key, both as PEM files. For SASL EXTERNAL.
     ///
@@ -176,7 +228,8 @@ impl ClientTlsBuilder {
     ///
     /// - [`TlsConfigError::NoRoots`]: no authority is trusted.
     /// - [`TlsConfigError::NoProvider`]: there is no cryptography.
-    /// - `TlsConfigError::ConflictingRoots`, [`TlsConfigError::CrlsNotTaken`]: what was asked for cannot be joined.
+    /// - `TlsConfigError::ConflictingRoots`, [`TlsConfigError::CrlsNotTaken`], [`TlsConfigError::PinsNotAlone`]: what was
+    ///   asked for cannot be joined.
     /// - [`TlsConfigError::Read`], [`TlsConfigError::Pem`]: a file or text is missing or no PEM.
     /// - [`TlsConfigError::Tls`], [`TlsConfigError::Verifier`]: a certificate, key or list is damaged, or the key belongs
     ///   to another certificate.
@@ -185,11 +238,11 @@ impl ClientTlsBuilder {
             Some(given) => Arc::clone(given),
             None => provider()?,
         };
-        let verifier = self.verifier(&provider)?;
+        let verifier = self.pinned_verifier(&provider)?;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_protocol_versions(self.versions)?
             .dangerous() // rustls's word for any verifier made beforehand; these are its own and the platform's
-            .with_custom_certificate_verifier(verifier);
+            .with_custom_certificate_verifier(Arc::clone(&verifier.judge));
         let mut config = match &self.identity {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => builder.with_client_auth_cert(chain.certificates()?, key.private_key()?)?,
@@ -199,14 +252,39 @@ impl ClientTlsBuilder {
         }
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.require_ems = self.requires_ems;
-        Ok(ClientTls::from_config(Arc::new(config)))
+        Ok(ClientTls { config: Arc::new(config), verifier: Some(verifier), requires_alpn: false })
+    }
+
+    fn pinned_verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, TlsConfigError> {
+        if self.trust_pins_alone {
+            if self.pins.is_empty() || self.has_roots() {
+                return Err(TlsConfigError::PinsNotAlone);
+            }
+            let judge = Pinned::new(self.pins.clone(), None, Arc::clone(provider));
+            return Ok(Verifier { judge: Arc::new(judge), names_last: true });
+        }
+        let verifier = self.verifier(provider)?;
+        if self.pins.is_empty() {
+            return Ok(verifier);
+        }
+        let judge = Pinned::new(self.pins.clone(), Some(verifier.judge), Arc::clone(provider));
+        Ok(Verifier { judge: Arc::new(judge), names_last: verifier.names_last })
+    }
+
+    fn has_roots(&self) -> bool {
+        #[cfg(feature = "platform-verifier")]
+        if self.platform_roots {
+            return true;
+        }
+        #[cfg(feature = "webpki-roots")]
+        if self.webpki_roots {
+            return true;
+        }
+        !self.trust.is_empty()
     }
 
     #[cfg(feature = "platform-verifier")]
-    fn verifier(
-        &self,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
+    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, TlsConfigError> {
         if !self.platform_roots {
             return self.own_verifier(provider);
         }
@@ -221,27 +299,21 @@ impl ClientTlsBuilder {
             self.trust.authorities()?,
             Arc::clone(provider),
         )?;
-        Ok(Arc::new(platform))
+        Ok(Verifier { judge: Arc::new(platform), names_last: false })
     }
 
     #[cfg(not(feature = "platform-verifier"))]
-    fn verifier(
-        &self,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
+    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, TlsConfigError> {
         self.own_verifier(provider)
     }
 
-    fn own_verifier(
-        &self,
-        provider: &Arc<CryptoProvider>,
-    ) -> Result<Arc<dyn ServerCertVerifier>, TlsConfigError> {
+    fn own_verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Verifier, TlsConfigError> {
         #[cfg_attr(not(feature = "webpki-roots"), expect(unused_mut, reason = "roots may be compiled in"))]
         let mut roots = RootCertStore::empty();
         #[cfg(feature = "webpki-roots")]
         if self.webpki_roots {
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
-        Ok(self.trust.server_verifier(roots, provider)?)
+        Ok(Verifier { judge: self.trust.server_verifier(roots, provider)?, names_last: true })
     }
 }

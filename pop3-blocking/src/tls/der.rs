@@ -12,14 +12,28 @@ pub(super) struct Element<'a> {
     pub(super) whole: &'a [u8],
 }
 
+pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
+pub(super) const IA5_STRING: u8 = 0x16;
 pub(super) const SEQUENCE: u8 = 0x30;
+const BOOLEAN: u8 = 0x01;
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
+/// `[2]`, of a primitive type, in a GeneralName.
+const DNS_NAME: u8 = 0x82;
+/// 2.5.29.17
+const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
 /// The tag `[number]`, of a constructed type.
 pub(super) const fn constructed(number: u8) -> u8 {
     0xa0 | number
+}
+
+impl<'a> Element<'a> {
+    /// The octets of a GeneralName if it is a dNSName.
+    pub(super) fn dns_name(self) -> Option<&'a [u8]> {
+        (self.tag == DNS_NAME).then_some(self.content)
+    }
 }
 
 /// Reads elements one after another. A length that is not the shortest possible, or is too long, ends the reading.
@@ -73,6 +87,8 @@ pub(super) struct Parts<'a> {
     pub(super) public_key: &'a [u8],
     /// The inside of the AlgorithmIdentifier of the signature.
     pub(super) signature_algorithm: Reader<'a>,
+    /// The inside of the sequence of extensions.
+    extensions: Reader<'a>,
 }
 
 impl<'a> Parts<'a> {
@@ -92,7 +108,33 @@ impl<'a> Parts<'a> {
             signed.next(SEQUENCE)?;
         }
         let public_key = signed.next(SEQUENCE)?.whole;
-        Some(Self { public_key, signature_algorithm })
+        while signed.0.first().is_some_and(|tag| *tag != constructed(3)) {
+            signed.any()?; // unique identifiers, which nobody has
+        }
+        let extensions = match signed.next(constructed(3)) {
+            Some(extensions) => Reader(extensions.content).sequence()?,
+            None => Reader(&[]),
+        };
+        Some(Self { public_key, signature_algorithm, extensions })
+    }
+
+    /// Each GeneralName of the subject alternative name, as far as it can be read.
+    pub(super) fn alternative_names(&self) -> Option<impl Iterator<Item = Element<'a>> + Clone + use<'a>> {
+        let mut extension = Reader(self.extension(ALTERNATIVE_NAME)?);
+        let mut names = extension.sequence()?;
+        Some(core::iter::from_fn(move || names.any()))
+    }
+
+    /// The content of the extension with this identifier; `None` too if the extensions cannot be read.
+    pub(super) fn extension(&self, identifier: &[u8]) -> Option<&'a [u8]> {
+        let mut rest = self.extensions;
+        loop {
+            let mut extension = rest.sequence()?;
+            if extension.next(OBJECT_IDENTIFIER)?.content == identifier {
+                extension.next(BOOLEAN); // critical
+                return Some(extension.next(OCTET_STRING)?.content);
+            }
+        }
     }
 }
 
@@ -130,7 +172,7 @@ mod tests {
     fn another_tag_reads_nothing() {
         let mut reader = Reader(b"\x04\x01a\x06\x01b");
         assert_eq!(reader.next(OBJECT_IDENTIFIER), None);
-        assert_eq!(reader.next(4).unwrap().content, b"a");
+        assert_eq!(reader.next(OCTET_STRING).unwrap().content, b"a");
         assert_eq!(reader.next(OBJECT_IDENTIFIER).unwrap().content, b"b");
         assert_eq!(reader.any(), None);
     }

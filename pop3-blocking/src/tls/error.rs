@@ -19,6 +19,8 @@ pub enum TlsConfigError {
     ConflictingRoots,
     /// Revocation lists were given, but the operating system judges the certificates and does not take them.
     CrlsNotTaken,
+    /// Pinned keys are to replace authorities, but there are none, or authorities or revocation lists as well.
+    PinsNotAlone,
     /// A server was given no certificate.
     NoCertificate,
     /// Authorities or revocation lists for client certificates were given, but client certificates are never asked for.
@@ -58,6 +60,9 @@ impl fmt::Display for TlsConfigError {
                 f.write_str("roots of the operating system and compiled-in roots exclude each other")
             }
             Self::CrlsNotTaken => f.write_str("the operating system's verifier takes no revocation lists"),
+            Self::PinsNotAlone => f.write_str(
+                "pinned keys that replace authorities need a pin, and neither authorities nor lists",
+            ),
             Self::NoCertificate => f.write_str("server has no certificate"),
             Self::ClientCaUnused => {
                 f.write_str("authorities for client certificates are set, but none are asked for")

@@ -1,8 +1,8 @@
 //! Who the server must be: [`ServerName`], the reference identity of a client (RFC 7817, RFC 9525).
 //!
-//! The name comes from the user or from a signed source, never from an insecure look-up (R7817-3.1). Certificates are
-//! compared by rustls: DNS-ID and IP address only, whole-label wildcards only, never the CN (R7817-3.2, R7817-3.4,
-//! R7817-3.5).
+//! The name comes from the user or from a signed source, never from an insecure look-up (R7817-3.1). Names and addresses
+//! are compared by rustls: DNS-ID and IP address only, whole-label wildcards only, never the CN (R7817-3.2, R7817-3.4,
+//! R7817-3.5). SRV-IDs are compared in `verifier.rs` (R7817-3.3).
 
 use core::fmt;
 use core::str::FromStr;
@@ -11,11 +11,30 @@ use std::net::IpAddr;
 
 use rustls::pki_types::{DnsName, ServerName as RustlsName};
 
-/// A host name or an IP address that the server's certificate must be made out for.
+/// Who the server may be: a host name or an IP address that its certificate must be made out for, and what else will do.
 ///
-/// A host name is also sent to the server (SNI), without a trailing dot; an address never is (R9325-3.7).
+/// The host name is also sent to the server (SNI), without a trailing dot; an address never is (R9325-3.7).
+///
+/// One name is enough for a host that the user has given. A host found by SRV records without DNSSEC is no reference, since
+/// whoever forged the records chose it (R7817-3.1): the name is then the mail domain, which the user has given, and
+/// [`or_service`](Self::or_service) adds the SRV-ID that stands for a service of that domain.
+///
+/// ```
+/// use pop3_blocking::tls::{ServerName, SrvService};
+///
+/// # fn main() -> Result<(), pop3_blocking::tls::ServerNameError> {
+/// let given = ServerName::parse("pop.example.org")?;
+/// let found = ServerName::parse("example.org")?.or_service(SrvService::Pop3s, "example.org")?;
+/// # let _ = (given, found);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ServerName(RustlsName<'static>);
+pub struct ServerName {
+    name: RustlsName<'static>,
+    other_names: Vec<RustlsName<'static>>,
+    services: Vec<(SrvService, DnsName<'static>)>,
+}
 
 impl ServerName {
     /// Reads a host name or an IP address. One trailing dot is dropped, case does not matter (R9525-6.3).
@@ -25,24 +44,90 @@ impl ServerName {
     /// - [`ServerNameError::NotAscii`]: an internationalized name must be given with A-labels (`xn--…`).
     /// - [`ServerNameError::Invalid`]: empty, a label too long, a character that is not allowed, or all digits.
     pub fn parse(name: &str) -> Result<Self, ServerNameError> {
-        if !name.is_ascii() {
-            return Err(ServerNameError::NotAscii);
-        }
-        if let Ok(address) = name.parse::<IpAddr>() {
-            return Ok(Self(RustlsName::IpAddress(address.into())));
-        }
-        let name = name.strip_suffix('.').unwrap_or(name);
-        if name.ends_with('.') {
-            return Err(ServerNameError::Invalid);
-        }
-        match DnsName::try_from(name.to_ascii_lowercase()) {
-            Ok(name) => Ok(Self(RustlsName::DnsName(name))),
-            Err(_) => Err(ServerNameError::Invalid),
-        }
+        Ok(Self::new(parse(name)?))
     }
 
+    /// Accepts a certificate for this host name or address too, as the mail domain beside the name of the host.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse).
+    pub fn or_name(mut self, name: &str) -> Result<Self, ServerNameError> {
+        self.other_names.push(parse(name)?);
+        Ok(self)
+    }
+
+    /// Accepts a certificate for this service of a domain too: its SRV-ID, such as `_pop3s.example.org` (R7817-3.3). For
+    /// servers found by SRV records (RFC 6186).
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse); an address has no services and is invalid.
+    pub fn or_service(mut self, service: SrvService, domain: &str) -> Result<Self, ServerNameError> {
+        match parse(domain)? {
+            RustlsName::DnsName(domain) => self.services.push((service, domain)),
+            _ => return Err(ServerNameError::Invalid),
+        }
+        Ok(self)
+    }
+
+    const fn new(name: RustlsName<'static>) -> Self {
+        Self { name, other_names: Vec::new(), services: Vec::new() }
+    }
+
+    /// The one that is sent.
     pub(super) fn to_rustls(&self) -> RustlsName<'static> {
-        self.0.clone()
+        self.name.clone()
+    }
+
+    /// Whether there is only one reference.
+    pub(super) fn is_single(&self) -> bool {
+        self.other_names.is_empty() && self.services.is_empty()
+    }
+
+    pub(super) fn other_names(&self) -> &[RustlsName<'static>] {
+        &self.other_names
+    }
+
+    /// The SRV-IDs.
+    pub(super) fn services(&self) -> impl Iterator<Item = String> {
+        self.services.iter().map(|(service, domain)| format!("{service}.{}", domain.as_ref()))
+    }
+}
+
+fn parse(name: &str) -> Result<RustlsName<'static>, ServerNameError> {
+    if !name.is_ascii() {
+        return Err(ServerNameError::NotAscii);
+    }
+    if let Ok(address) = name.parse::<IpAddr>() {
+        return Ok(RustlsName::IpAddress(address.into()));
+    }
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.ends_with('.') {
+        return Err(ServerNameError::Invalid);
+    }
+    match DnsName::try_from(name.to_ascii_lowercase()) {
+        Ok(name) => Ok(RustlsName::DnsName(name)),
+        Err(_) => Err(ServerNameError::Invalid),
+    }
+}
+
+/// A service that SRV records lead to, with the port that goes with it (RFC 6186 section 3.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "POP3 has these two")]
+pub enum SrvService {
+    /// `_pop3s`: TLS from the first octet.
+    Pop3s,
+    /// `_pop3`: clear text with STLS.
+    Pop3,
+}
+
+impl fmt::Display for SrvService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pop3s => "_pop3s",
+            Self::Pop3 => "_pop3",
+        })
     }
 }
 
@@ -56,19 +141,27 @@ impl FromStr for ServerName {
 
 impl From<IpAddr> for ServerName {
     fn from(address: IpAddr) -> Self {
-        Self(RustlsName::IpAddress(address.into()))
+        Self::new(RustlsName::IpAddress(address.into()))
     }
 }
 
+/// The one that is sent.
 impl fmt::Display for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_str())
+        f.write_str(&self.name.to_str())
     }
 }
 
 impl fmt::Debug for ServerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServerName({})", self.0.to_str())
+        write!(f, "ServerName({}", self.name.to_str())?;
+        for name in &self.other_names {
+            write!(f, " or {}", name.to_str())?;
+        }
+        for service in self.services() {
+            write!(f, " or {service}")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -118,6 +211,19 @@ mod tests {
             let name = ServerName::parse(text).unwrap();
             assert_eq!(name, ServerName::from(address.parse::<IpAddr>().unwrap()), "{text}");
             assert!(matches!(name.to_rustls(), RustlsName::IpAddress(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn r7817_3_3_what_else_will_do_is_read_as_the_name_is() {
+        let name = ServerName::parse("pop.example.net").unwrap().or_name("Example.org.").unwrap();
+        let name = name.or_service(SrvService::Pop3s, "EXAMPLE.org").unwrap();
+        assert_eq!(format!("{name:?}"), "ServerName(pop.example.net or example.org or _pop3s.example.org)");
+        assert_eq!(name.to_string(), "pop.example.net");
+        assert!(!name.is_single());
+        for domain in ["192.0.2.1", "", "a..b"] {
+            let name = ServerName::parse("a").unwrap().or_service(SrvService::Pop3, domain);
+            assert_eq!(name, Err(ServerNameError::Invalid), "{domain}");
         }
     }
 

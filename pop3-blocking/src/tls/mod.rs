@@ -30,7 +30,7 @@
 //! ```
 //!
 //! Deviations of the library underneath, known and accepted: a server refuses a name it has no certificate for with alert
-//! `access_denied`, not `unrecognized_name`; SRV-ID in certificates is not compared (R7817-3.3).
+//! `access_denied`, not `unrecognized_name`.
 
 use rustls::SupportedProtocolVersion;
 
@@ -54,11 +54,12 @@ pub(crate) mod test_ca;
 #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
 mod tests;
 mod trust;
+mod verifier;
 mod witness;
 
 pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::TlsConfigError;
-pub use identity::{ServerName, ServerNameError};
+pub use identity::{ServerName, ServerNameError, SrvService};
 pub use info::{TlsInfo, TlsVersion};
 #[cfg(feature = "certificate-names")]
 pub use names::CertificateNames;

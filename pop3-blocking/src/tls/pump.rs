@@ -35,7 +35,7 @@ pub(crate) struct Pump {
 
 impl Pump {
     pub(crate) fn client(tls: &ClientTls, server: &ServerName) -> Result<Self, rustls::Error> {
-        let (witness, config) = Witness::of_client(tls.config());
+        let (witness, config) = Witness::of_client(&tls.config_for(server));
         let connection = ClientConnection::new(config, server.to_rustls())?;
         Ok(Self::new(connection.into(), Some(server.clone()), witness, tls.requires_alpn()))
     }

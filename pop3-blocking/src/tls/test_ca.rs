@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
-    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber, date_time_ymd,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, RevokedCertParams, SerialNumber,
+    date_time_ymd,
 };
 
 use super::{ClientTls, ClientTlsBuilder, ServerTls, ServerTlsBuilder};
@@ -26,16 +27,17 @@ pub(crate) struct Issued {
 
 impl Ca {
     pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::default();
-        // Two authorities of one name would fail by signature instead of by name.
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("throw-away authority {}", MADE.fetch_add(1, Ordering::Relaxed));
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().unwrap();
+        let (params, key) = (authority(), KeyPair::generate().unwrap());
         let pem = params.self_signed(&key).unwrap().pem();
         Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// An authority that this one vouches for, and its certificate in PEM.
+    pub(crate) fn below(&self, constraints: Option<NameConstraints>) -> (Self, String) {
+        let (mut params, key) = (authority(), KeyPair::generate().unwrap());
+        params.name_constraints = constraints;
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        (Self { pem: pem.clone(), issuer: Issuer::new(params, key) }, pem)
     }
 
     /// A certificate for the names, which may be addresses, after `change`.
@@ -92,6 +94,18 @@ impl Ca {
     pub(crate) fn client_tls(&self) -> ClientTls {
         self.client_builder().build().unwrap()
     }
+}
+
+/// Good parameters for an authority.
+fn authority() -> CertificateParams {
+    let mut params = CertificateParams::default();
+    // Two authorities of one name would fail by signature instead of by name.
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let name = format!("throw-away authority {}", MADE.fetch_add(1, Ordering::Relaxed));
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params
 }
 
 /// Good parameters for a server with the names.

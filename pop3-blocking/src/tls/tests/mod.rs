@@ -13,6 +13,7 @@ use crate::{Deadline, Input, Transport, TransportError};
 
 mod binding;
 mod certificates;
+mod identity;
 mod negotiation;
 
 /// Long enough that only a bug reaches it.
