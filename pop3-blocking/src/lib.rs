@@ -24,6 +24,7 @@
 pub mod auth;
 pub mod client;
 pub mod delivery;
+mod random;
 pub mod server;
 pub mod store;
 pub mod tls;

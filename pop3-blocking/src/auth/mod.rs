@@ -8,13 +8,23 @@ use core::fmt;
 use std::error::Error as StdError;
 use std::net::SocketAddr;
 
+use pop3_proto::sasl::server::ScramHash;
+
+mod decoys;
+mod keys;
+mod mechanisms;
 mod memory;
 #[cfg(feature = "passwd")]
 mod scheme;
+mod token;
 #[cfg(feature = "passwd")]
 mod users_file;
 
+pub use decoys::Decoys;
+pub use keys::{ScramKeys, SharedSecret};
+pub use mechanisms::Mechanisms;
 pub use memory::MemoryUsers;
+pub use token::{TokenError, TokenRequest};
 #[cfg(feature = "passwd")]
 pub use users_file::{HashError, LineProblem, UsersFile, UsersFileError};
 
@@ -22,14 +32,32 @@ pub use users_file::{HashError, LineProblem, UsersFile, UsersFileError};
 ///
 /// Implementations must do the same work, and take the same time, for an unknown user as for a wrong password
 /// (R4422-3.6, R1939-7.5). The server adds a delay to each failure and closes after three; it also bounds how many
-/// checks run at once.
+/// questions are asked at once ([`Limits::password_checks`](crate::server::Limits::password_checks)).
+///
+/// Names come prepared by SASLprep, and passwords too, unless the server was told to leave them as they are
+/// ([`ServerBuilder::unprepared_credentials`](crate::server::ServerBuilder::unprepared_credentials)): keep what is
+/// stored prepared as well (R4616-2.3). None of them may be logged as it stands.
+///
+/// A policy for single users needs no method of its own: who may log in by certificate alone is
+/// [`Rejected`](AuthError::Rejected) by every other method, who has a secret for CRAM-MD5 or APOP should be rejected by
+/// [`password`](Self::password) (R1939-13.1), and who must use TLS is rejected wherever [`LoginContext::tls`] is not set,
+/// before the password is looked at (R8314-4.3).
 ///
 /// Methods are added with default bodies that refuse, so that an implementation of today keeps compiling.
 pub trait Authenticator: Send + Sync {
+    /// Which mechanisms can succeed for some user. No other is announced or taken.
+    ///
+    /// Asked once for each connection. The default is what the two oldest methods serve: PLAIN, LOGIN, `USER` and
+    /// EXTERNAL. With [`scram_keys`](Self::scram_keys) add [`Mechanisms::SCRAM`] or single hashes, with
+    /// [`secret`](Self::secret) CRAM-MD5 and `APOP`, with [`token`](Self::token) [`Mechanisms::TOKENS`], with
+    /// [`anonymous`](Self::anonymous) ANONYMOUS.
+    fn mechanisms(&self) -> Mechanisms {
+        Mechanisms::PASSWORDS | Mechanisms::EXTERNAL
+    }
+
     /// Checks a password that came with `USER`/`PASS` or SASL PLAIN or LOGIN.
     ///
-    /// `user` is well-formed UTF-8 without control characters; `password` holds no CR, LF or NUL. Neither may be
-    /// logged as it stands.
+    /// `user` is well-formed UTF-8 without control characters; `password` holds no CR, LF or NUL.
     ///
     /// # Errors
     ///
@@ -38,13 +66,75 @@ pub trait Authenticator: Send + Sync {
 
     /// Maps a client certificate, verified by TLS, to a user, for SASL EXTERNAL (RFC 4422 appendix A).
     ///
-    /// `certificate` is the end-entity certificate in DER. The default maps no certificate to anybody.
+    /// `certificate` is the end-entity certificate in DER. The default maps no certificate to anybody. The server asks
+    /// after each handshake in which a certificate was shown, to know whether to announce EXTERNAL (R4422-A.3), and again
+    /// when the client uses it.
     ///
     /// # Errors
     ///
     /// [`AuthError::Rejected`] if the certificate maps to no user.
     fn certificate(&self, cx: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
         let _ = (cx, certificate);
+        Err(AuthError::Rejected)
+    }
+
+    /// Gives the keys of `user` for SCRAM with `hash`. They are not yet a login: the mechanism verifies the client's proof
+    /// against them, then asks [`proven`](Self::proven).
+    ///
+    /// For a user who is unknown, or has no such keys, either give [`Decoys`] shaped like the other users', or reject:
+    /// the server then makes decoys of its own, of 4,096 iterations. The client goes through the whole exchange and fails
+    /// at the proof in any case (R5802-5.9).
+    ///
+    /// # Errors
+    ///
+    /// As for [`password`](Self::password).
+    fn scram_keys(&self, cx: &LoginContext<'_>, user: &str, hash: ScramHash) -> Result<ScramKeys, AuthError> {
+        let _ = (cx, user, hash);
+        Err(AuthError::Rejected)
+    }
+
+    /// Gives the password of `user`, for CRAM-MD5 and `APOP`, whose digests cannot be verified without it. It is not yet a
+    /// login: [`proven`](Self::proven) is asked when the digest is right. After a rejection the client's digest is
+    /// compared with that of a made-up password.
+    ///
+    /// # Errors
+    ///
+    /// As for [`password`](Self::password).
+    fn secret(&self, cx: &LoginContext<'_>, user: &str) -> Result<SharedSecret, AuthError> {
+        let _ = (cx, user);
+        Err(AuthError::Rejected)
+    }
+
+    /// Says who `user` is, who has proven by SCRAM, CRAM-MD5 or `APOP` to know the password, and whether they may log in
+    /// now. The default is the user of that name: the keys or the secret came from [`scram_keys`](Self::scram_keys) or
+    /// [`secret`](Self::secret) for that name, and nobody proves anything against decoys.
+    ///
+    /// # Errors
+    ///
+    /// As for [`password`](Self::password).
+    fn proven(&self, cx: &LoginContext<'_>, user: &str) -> Result<Identity, AuthError> {
+        let _ = cx;
+        Ok(Identity::new(user))
+    }
+
+    /// Checks a bearer token that came with OAUTHBEARER or XOAUTH2, and says whose it is (RFC 7628).
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError`].
+    fn token(&self, cx: &LoginContext<'_>, request: &TokenRequest<'_>) -> Result<Identity, TokenError> {
+        let _ = (cx, request);
+        Err(TokenError::REJECTED)
+    }
+
+    /// Lets in somebody who gives no proof of anything, by ANONYMOUS (RFC 4505). `trace` is what they say of themselves;
+    /// it may be empty and is not to be believed.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError::Rejected`] if not.
+    fn anonymous(&self, cx: &LoginContext<'_>, trace: &str) -> Result<Identity, AuthError> {
+        let _ = (cx, trace);
         Err(AuthError::Rejected)
     }
 
@@ -134,12 +224,36 @@ impl StdError for AuthError {
 
 /// So that a program can keep a handle to what it gives to a server.
 impl<A: Authenticator + ?Sized> Authenticator for std::sync::Arc<A> {
+    fn mechanisms(&self) -> Mechanisms {
+        (**self).mechanisms()
+    }
+
     fn password(&self, cx: &LoginContext<'_>, user: &str, password: &[u8]) -> Result<Identity, AuthError> {
         (**self).password(cx, user, password)
     }
 
     fn certificate(&self, cx: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
         (**self).certificate(cx, certificate)
+    }
+
+    fn scram_keys(&self, cx: &LoginContext<'_>, user: &str, hash: ScramHash) -> Result<ScramKeys, AuthError> {
+        (**self).scram_keys(cx, user, hash)
+    }
+
+    fn secret(&self, cx: &LoginContext<'_>, user: &str) -> Result<SharedSecret, AuthError> {
+        (**self).secret(cx, user)
+    }
+
+    fn proven(&self, cx: &LoginContext<'_>, user: &str) -> Result<Identity, AuthError> {
+        (**self).proven(cx, user)
+    }
+
+    fn token(&self, cx: &LoginContext<'_>, request: &TokenRequest<'_>) -> Result<Identity, TokenError> {
+        (**self).token(cx, request)
+    }
+
+    fn anonymous(&self, cx: &LoginContext<'_>, trace: &str) -> Result<Identity, AuthError> {
+        (**self).anonymous(cx, trace)
     }
 
     fn authorize(&self, cx: &LoginContext<'_>, who: Identity, authzid: &str) -> Result<Identity, AuthError> {

@@ -7,16 +7,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use pop3_proto::maildrop::HeapStorage;
-use pop3_proto::sasl::server::Exchange;
 use pop3_proto::server::{Refusal, Session};
 use pop3_proto::state::State;
 use pop3_proto::{ReplyError, WaitingFor};
 
 use super::admission::Ticket;
+use super::login::Login;
+use super::offer::{Certificate, Offers};
 use super::outcome::Farewell;
 use super::output::Output;
 use super::record::Record;
-use super::shared::{CERTIFICATE, PASSWORDS, Shared, count};
+use super::shared::{Shared, count};
 use super::{Outcome, Policy};
 use crate::store::Maildrop;
 use crate::{Deadline, Stream, Transport, TransportError};
@@ -32,7 +33,11 @@ pub(super) struct Connection<'s, T> {
     pub(super) session: Session<'s, HeapStorage>,
     /// Open from the login to the end; dropping it frees its lock.
     pub(super) maildrop: Option<Box<dyn Maildrop>>,
-    pub(super) exchange: Option<Exchange>,
+    /// The SASL exchange under way.
+    pub(super) login: Option<Login>,
+    pub(super) offers: &'s Offers,
+    pub(super) certificate: Certificate,
+    pub(super) binding: Binding,
     pub(super) login_deadline: Deadline,
     pub(super) wait: Option<Wait>,
     pub(super) record: Record,
@@ -40,6 +45,17 @@ pub(super) struct Connection<'s, T> {
     pub(super) not_removed: bool,
     /// A write is under way: after a panic nobody knows how much of it has left.
     writing: bool,
+}
+
+/// What there is to bind an exchange to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Binding {
+    /// `tls-exporter` can be used, once (R9266-4.1).
+    pub(super) exporter: bool,
+    /// `tls-server-end-point` can be used.
+    pub(super) server_end_point: bool,
+    /// A `-PLUS` mechanism was announced on this connection, if only before its exporter was used up (R5802-6.3).
+    pub(super) announced: bool,
 }
 
 /// A wait for input that goes on until something was answered.
@@ -61,15 +77,26 @@ pub(super) fn serve<T: Stream>(
 ) -> Outcome {
     let record = Record::new(stream.peer_addr());
     let storage = HeapStorage::new(shared.limits.messages);
+    // The authenticator may panic here as anywhere.
+    let offers = match catch_unwind(AssertUnwindSafe(|| shared.authenticator.mechanisms())) {
+        Ok(served) => Offers::new(policy, served),
+        Err(_) => {
+            count(&shared.counters.panicked);
+            return Outcome::Panicked;
+        }
+    };
     let mut connection = Connection {
         shared,
         policy,
         ticket,
         transport: Some(Transport::plain(stream)),
         output: Output::new(),
-        session: Session::new(shared.session_config(policy), policy.implicit, storage),
+        session: Session::new(shared.session_config(policy, &offers), policy.implicit, storage),
         maildrop: None,
-        exchange: None,
+        login: None,
+        offers: &offers,
+        certificate: Certificate::None,
+        binding: Binding::default(),
         login_deadline: Deadline::after(shared.limits.protocol.login),
         wait: None,
         record,
@@ -107,10 +134,9 @@ impl<T: Stream> Connection<'_, T> {
         };
         let deadline = Deadline::after(self.shared.limits.handshake).earlier(self.login_deadline);
         let transport = plain.accept_tls(tls, deadline).map_err(Outcome::Handshake)?;
-        let shown = transport.tls().is_some_and(|tls| !tls.peer_certificates().is_empty());
-        self.session.offer(if shown { CERTIFICATE } else { PASSWORDS });
         self.record.tls_started(transport.tls());
         self.transport = Some(transport);
+        self.offer();
         Ok(())
     }
 
@@ -191,7 +217,7 @@ impl<T: Stream> Connection<'_, T> {
 
     /// Frees the lock, and the place among those that have logged in: both before the client can see an end.
     fn free_maildrop(&mut self) {
-        self.exchange = None;
+        self.login = None;
         let maildrop = self.maildrop.take();
         if catch_unwind(AssertUnwindSafe(|| drop(maildrop))).is_err() {
             self.record.fault("closing the maildrop", &"panic");

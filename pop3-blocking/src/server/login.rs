@@ -12,27 +12,44 @@
 //! What a client could learn from is the same for every user: the words, and the time, which is counted from the start
 //! of the check and padded to a fixed length (R26, PB-S48).
 
+use std::borrow::Cow;
 use std::time::Instant;
 
 use pop3_proto::sasl::SaslError;
 use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep, Setup};
 use pop3_proto::server::{Refusal, SaslInput};
-use pop3_proto::{Base64, InitialResponse, Secret};
+use pop3_proto::{Base64, InitialResponse, MechanismName, Secret};
 use zeroize::Zeroizing;
 
 use super::Outcome;
 use super::connection::Connection;
+use super::offer::Certificate;
 use crate::Stream;
-use crate::auth::{AuthError, Authenticator, Identity, LoginContext};
+use crate::auth::{
+    AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
+    TokenRequest,
+};
 use crate::store::{Maildrop, OpenContext, OpenError, StoreError};
 
 /// The name under which `USER` and `PASS` are known to authenticators and in the log.
 const USER_PASS: &str = "USER";
 
+/// The iterations that are shown for users whom the authenticator gives no keys for: the least that is allowed.
+const DECOY_ITERATIONS: u32 = 4096;
+
+/// A SASL exchange under way.
+pub(super) struct Login {
+    exchange: Exchange,
+    /// Whom to let in when the mechanism is through.
+    who: Option<Identity>,
+}
+
 /// What a step of a SASL exchange came to.
 enum SaslOutcome {
     /// Send this challenge.
     Challenge(Vec<u8>),
+    /// Send this challenge, and refuse the credentials whatever comes back.
+    Report(Vec<u8>),
     /// Open the maildrop.
     LogIn(Identity),
     Refuse(Refusal),
@@ -44,16 +61,31 @@ enum SaslMessage<'i> {
     Response(Base64<'i>),
 }
 
+/// What the exchange wants next, with nothing borrowed from it.
+enum Next {
+    Challenge,
+    Give(Given),
+    Done,
+    Refuse(Refusal),
+}
+
+/// An answer to a question of the exchange.
+enum Given {
+    Accepted(Identity),
+    Keys(ScramKeys),
+    Secret(SharedSecret),
+    /// With the authenticator's report; without one the mechanism has its own.
+    TokenRejected(Option<String>),
+}
+
 impl<T: Stream> Connection<'_, T> {
     /// `PASS`.
     pub(super) fn log_in_by_password(&mut self, password: Secret<'_>) -> Result<(), Outcome> {
         let began = Instant::now();
         self.flush()?;
         let checked = match core::str::from_utf8(self.session.user()) {
-            Ok(user) if is_name(user) => {
-                self.check(USER_PASS, |users, cx| users.password(cx, user, password.expose()))
-            }
-            _ => Err(Refusal::Credentials),
+            Ok(user) => self.check_password(USER_PASS, user, password),
+            Err(_) => Err(Refusal::Credentials),
         };
         match checked {
             Ok(who) => self.open(&who, USER_PASS),
@@ -64,89 +96,274 @@ impl<T: Stream> Connection<'_, T> {
     /// `AUTH`, and the lines of its exchange.
     pub(super) fn take_sasl_message(&mut self, input: SaslInput<'_>) -> Result<(), Outcome> {
         let began = Instant::now();
-        let (exchange, message) = match input {
-            SaslInput::Start { mechanism, initial } => {
-                (Exchange::start(mechanism, &Setup::default()), SaslMessage::Initial(initial))
+        let (login, message) = match input {
+            SaslInput::Start { mechanism, initial } => match self.start_exchange(mechanism) {
+                Ok(exchange) => {
+                    (exchange.map(|exchange| Login { exchange, who: None }), SaslMessage::Initial(initial))
+                }
+                Err(refusal) => return self.reply(|session, output| session.refuse(refusal, output)),
+            },
+            SaslInput::Response(response) => (self.login.take(), SaslMessage::Response(response)),
+            SaslInput::Acknowledged => {
+                let login = self.login.take();
+                let mechanism = login.map_or("none", |login| login.exchange.name().as_str());
+                return self.refuse_login(Refusal::Credentials, mechanism, began);
             }
-            SaslInput::Response(response) => (self.exchange.take(), SaslMessage::Response(response)),
             _ => {
-                self.exchange = None;
+                self.login = None;
                 return Ok(());
             }
         };
         // Both can only be there: what is offered is built in, and a response follows a challenge.
-        let Some(mut exchange) = exchange else { return Err(self.misuse()) };
+        let Some(mut login) = login else { return Err(self.misuse()) };
         self.flush()?;
-        let mechanism = exchange.name().as_str();
-        match self.step(&mut exchange, message) {
+        let mechanism = login.exchange.name().as_str();
+        match self.step(&mut login, message) {
             SaslOutcome::Challenge(challenge) => {
-                self.exchange = Some(exchange);
+                self.login = Some(login);
                 self.reply(|session, output| session.challenge(&challenge, output))
+            }
+            SaslOutcome::Report(challenge) => {
+                self.login = Some(login);
+                self.reply(|session, output| session.report(&challenge, output))
             }
             SaslOutcome::LogIn(who) => self.open(&who, mechanism),
             SaslOutcome::Refuse(refusal) => self.refuse_login(refusal, mechanism, began),
         }
     }
 
-    fn step(&self, exchange: &mut Exchange, message: SaslMessage<'_>) -> SaslOutcome {
-        let mechanism = exchange.name().as_str();
+    /// Offers what the handshake has made possible.
+    pub(super) fn offer(&mut self) {
+        let tls = self.transport.as_ref().and_then(|transport| transport.tls());
+        let shown = tls.is_some_and(|tls| !tls.peer_certificates().is_empty());
+        self.binding.exporter = tls.is_some_and(|tls| tls.tls_exporter().is_some());
+        self.binding.server_end_point =
+            self.policy.server_end_point && tls.is_some_and(|tls| tls.tls_server_end_point().is_some());
+        self.certificate = if !shown || !self.offers.contains(Mechanisms::EXTERNAL) {
+            Certificate::None
+        } else if matches!(self.certified(), Err(Refusal::Credentials)) {
+            Certificate::Unmapped
+        } else {
+            // A fault may have passed by the time it is used.
+            Certificate::Mapped
+        };
+        let plus = self.binding.exporter || self.binding.server_end_point;
+        let offers = self.offers.under_tls(self.certificate, plus);
+        self.binding.announced = offers.iter().any(|offer| is_plus(offer.name));
+        self.session.offer(offers);
+    }
+
+    /// Begins an exchange, and uses up what it may use once (R25, PB-S27).
+    fn start_exchange(&mut self, name: MechanismName<'_>) -> Result<Option<Exchange>, Refusal> {
+        let mut setup = Setup::default();
+        if self.random(&mut setup.random).is_err() {
+            self.record.fault("starting a SASL exchange", &crate::random::NoRandom);
+            return Err(Refusal::Temporary);
+        }
+        setup.host = self.policy.known_as.as_ref().map_or("localhost", |(host, _)| host);
+        setup.plus_offered = self.binding.announced;
+        let mut end_point = None;
+        if is_plus(name) {
+            let tls = self.transport.as_ref().and_then(|transport| transport.tls());
+            if self.binding.exporter {
+                setup.exporter = tls.and_then(|tls| tls.tls_exporter());
+                self.binding.exporter = false;
+                let rest = self.offers.after_exporter(self.certificate, self.binding.server_end_point);
+                self.session.offer(rest);
+            }
+            if self.binding.server_end_point {
+                end_point = tls.and_then(|tls| tls.tls_server_end_point());
+            }
+        }
+        setup.server_end_point = end_point.as_deref();
+        Ok(Exchange::start(name, &setup))
+    }
+
+    fn random(&self, octets: &mut [u8]) -> Result<(), crate::random::NoRandom> {
+        match &self.policy.tls {
+            Some(tls) => {
+                let provider = tls.config().crypto_provider();
+                provider.secure_random.fill(octets).map_err(|_| crate::random::NoRandom)
+            }
+            None => crate::random::fill(octets),
+        }
+    }
+
+    fn step(&self, login: &mut Login, message: SaslMessage<'_>) -> SaslOutcome {
+        let mechanism = login.exchange.name().as_str();
         let octets = match &message {
             SaslMessage::Initial(initial) => initial.map_or(0, |initial| initial.base64().decoded_len()),
             SaslMessage::Response(response) => response.decoded_len(),
         };
         let (mut scratch, mut challenge) = (Zeroizing::new(vec![0; octets]), Vec::new());
         let step = match message {
-            SaslMessage::Initial(initial) => exchange.initial(initial, &mut scratch, &mut challenge),
-            SaslMessage::Response(response) => exchange.response(response, &mut scratch, &mut challenge),
+            SaslMessage::Initial(initial) => login.exchange.initial(initial, &mut scratch, &mut challenge),
+            SaslMessage::Response(response) => {
+                login.exchange.response(response, &mut scratch, &mut challenge)
+            }
         };
-        let who = match step {
-            Ok(ServerStep::Challenge) => return SaslOutcome::Challenge(challenge),
-            Ok(ServerStep::Ask(query)) => match self.answer(mechanism, query) {
-                Ok(who) => who,
-                Err(refusal) => return SaslOutcome::Refuse(refusal),
-            },
-            Ok(ServerStep::Done) => return SaslOutcome::Refuse(Refusal::Temporary),
-            Err(error) => return SaslOutcome::Refuse(refusal_of(error)),
-        };
-        match exchange.answer(Answer::Accepted, &mut challenge) {
-            Ok(ServerStep::Done) => SaslOutcome::LogIn(who),
-            Ok(_) => SaslOutcome::Refuse(Refusal::Temporary),
-            Err(error) => SaslOutcome::Refuse(refusal_of(error)),
+        let mut next = self.next(mechanism, step);
+        loop {
+            let given = match next {
+                Next::Challenge if is_report(login.exchange.name(), &challenge) => {
+                    return SaslOutcome::Report(challenge);
+                }
+                Next::Challenge => return SaslOutcome::Challenge(challenge),
+                Next::Refuse(refusal) => return SaslOutcome::Refuse(refusal),
+                Next::Done => {
+                    return login
+                        .who
+                        .take()
+                        .map_or(SaslOutcome::Refuse(Refusal::Temporary), SaslOutcome::LogIn);
+                }
+                Next::Give(given) => given,
+            };
+            let answer = match &given {
+                Given::Accepted(_) => Answer::Accepted,
+                Given::Keys(keys) => Answer::ScramKeys(keys.borrow()),
+                Given::Secret(secret) => {
+                    Secret::new(secret.expose()).map_or(Answer::Rejected, Answer::Secret)
+                }
+                Given::TokenRejected(None) => Answer::Rejected,
+                Given::TokenRejected(Some(report)) => Answer::TokenRejected(report.as_bytes()),
+            };
+            let step = login.exchange.answer(answer, &mut challenge);
+            next = self.next(mechanism, step);
+            if let Given::Accepted(who) = given {
+                login.who = Some(who);
+            }
         }
     }
 
-    fn answer(&self, mechanism: &str, query: Query<'_>) -> Result<Identity, Refusal> {
-        self.check(mechanism, |users, cx| {
-            let (who, authzid) = match query {
-                Query::Password { authzid, authcid, password } => {
-                    (users.password(cx, authcid, password.expose())?, authzid)
-                }
-                Query::External { authzid } => {
-                    // The identity comes from the certificate that TLS has verified, and from nothing else (R24).
-                    let tls = self.transport.as_ref().and_then(|transport| transport.tls());
-                    let shown = tls.and_then(|tls| tls.peer_certificates().first());
-                    let certificate = shown.ok_or(AuthError::Rejected)?;
-                    (users.certificate(cx, certificate)?, authzid)
-                }
-                _ => return Err(AuthError::Rejected),
-            };
-            match authzid {
-                Some(authzid) if authzid != who.name() => users.authorize(cx, who, authzid),
-                _ => Ok(who),
+    fn next(&self, mechanism: &str, step: Result<ServerStep<'_>, SaslError>) -> Next {
+        match step {
+            Ok(ServerStep::Challenge) => Next::Challenge,
+            Ok(ServerStep::Done) => Next::Done,
+            Ok(ServerStep::Ask(query)) => self.answer(mechanism, query).map_or_else(Next::Refuse, Next::Give),
+            Err(error) => Next::Refuse(refusal_of(error)),
+        }
+    }
+
+    fn answer(&self, mechanism: &str, query: Query<'_>) -> Result<Given, Refusal> {
+        let (who, authzid) = match query {
+            Query::Password { authzid, authcid, password } => {
+                (self.check_password(mechanism, authcid, password)?, authzid)
             }
-        })
+            Query::External { authzid } => (self.certified()?, authzid),
+            Query::ScramKeys { authcid, hash } => {
+                let user = self.prepared(authcid)?;
+                let known = self.check(mechanism, |users, cx| users.scram_keys(cx, &user, hash));
+                return match (known, &self.shared.decoys) {
+                    // The exchange goes on, and fails at the proof (R5802-5.9).
+                    (Err(Refusal::Credentials), Some(decoys)) => {
+                        Ok(Given::Keys(decoys.scram_keys(&user, hash, DECOY_ITERATIONS)))
+                    }
+                    (known, _) => known.map(Given::Keys),
+                };
+            }
+            Query::Secret { authcid } => {
+                let user = self.prepared(authcid)?;
+                let known = self.check(mechanism, |users, cx| users.secret(cx, &user));
+                return match (known, &self.shared.decoys) {
+                    (Err(Refusal::Credentials), Some(decoys)) => Ok(Given::Secret(decoys.secret(&user))),
+                    (known, _) => known.map(Given::Secret),
+                };
+            }
+            Query::Authorize { authzid, authcid } => {
+                let user = self.prepared(authcid)?;
+                (self.check(mechanism, |users, cx| users.proven(cx, &user))?, authzid)
+            }
+            Query::Token { authzid, token, host, port } => {
+                let request = TokenRequest { token, authzid, host, port };
+                return self.check_token(mechanism, &request);
+            }
+            Query::Anonymous { trace } => {
+                (self.check(mechanism, |users, cx| users.anonymous(cx, trace))?, None)
+            }
+            _ => return Err(Refusal::Credentials),
+        };
+        self.authorized(mechanism, who, authzid).map(Given::Accepted)
+    }
+
+    fn check_password(&self, mechanism: &str, user: &str, password: Secret<'_>) -> Result<Identity, Refusal> {
+        let user = self.prepared(user)?;
+        if self.shared.settings.unprepared {
+            return self.check(mechanism, |users, cx| users.password(cx, &user, password.expose()));
+        }
+        let password = core::str::from_utf8(password.expose()).map_err(|_| Refusal::Credentials)?;
+        let password = Zeroizing::new(prepare(password)?.into_owned());
+        self.check(mechanism, |users, cx| users.password(cx, &user, password.as_bytes()))
+    }
+
+    /// Who the client's certificate says it is. The identity comes from what TLS has verified, and from nothing else
+    /// (R24).
+    fn certified(&self) -> Result<Identity, Refusal> {
+        let tls = self.transport.as_ref().and_then(|transport| transport.tls());
+        let shown = tls.and_then(|tls| tls.peer_certificates().first());
+        let certificate = shown.ok_or(Refusal::Credentials)?;
+        self.check("EXTERNAL", |users, cx| users.certificate(cx, certificate))
+    }
+
+    fn check_token(&self, mechanism: &str, request: &TokenRequest<'_>) -> Result<Given, Refusal> {
+        let authzid = match request.authzid.map(|authzid| self.prepared(authzid)).transpose() {
+            Ok(authzid) if self.is_meant(request.host, request.port) => authzid,
+            _ => return Ok(Given::TokenRejected(None)),
+        };
+        let request = TokenRequest { authzid: authzid.as_deref(), ..*request };
+        let checked = self.check(mechanism, |users, cx| match users.token(cx, &request) {
+            Ok(who) => Ok(Ok(who)),
+            Err(TokenError::Rejected { report }) => Ok(Err(report)),
+            Err(TokenError::Auth(error)) => Err(error),
+        })?;
+        let who = match checked {
+            Ok(who) => who,
+            Err(report) => return Ok(Given::TokenRejected(report)),
+        };
+        match self.authorized(mechanism, who, request.authzid) {
+            Err(Refusal::Credentials) => Ok(Given::TokenRejected(None)),
+            authorized => authorized.map(Given::Accepted),
+        }
+    }
+
+    /// Whether a token that the client means for this host and port is meant for this server (R7628-3.2).
+    fn is_meant(&self, host: Option<&str>, port: Option<u16>) -> bool {
+        let same = |known: &str| host.is_none_or(|host| host.eq_ignore_ascii_case(known));
+        match &self.policy.known_as {
+            Some((known, known_port)) => same(known) && port.is_none_or(|port| port == *known_port),
+            None => {
+                let tls = self.transport.as_ref().and_then(|transport| transport.tls());
+                tls.and_then(|tls| tls.server_name()).is_none_or(|known| same(&known))
+            }
+        }
+    }
+
+    /// Whether `who` may act as `authzid`, if one was given (R4422-3.6).
+    fn authorized(&self, mechanism: &str, who: Identity, authzid: Option<&str>) -> Result<Identity, Refusal> {
+        let Some(authzid) = authzid else { return Ok(who) };
+        let authzid = self.prepared(authzid)?;
+        if *authzid == *who.name() {
+            return Ok(who);
+        }
+        self.check(mechanism, |users, cx| users.authorize(cx, who, &authzid))
+    }
+
+    /// A name as the authenticator gets it (R4616-2.3, R5034-4.15).
+    fn prepared<'n>(&self, name: &'n str) -> Result<Cow<'n, str>, Refusal> {
+        let name = if self.shared.settings.unprepared { Cow::Borrowed(name) } else { prepare(name)? };
+        if is_name(&name) { Ok(name) } else { Err(Refusal::Credentials) }
     }
 
     /// Asks the authenticator, as soon as few enough others do.
-    fn check(
+    fn check<R>(
         &self,
         mechanism: &str,
-        ask: impl FnOnce(&dyn Authenticator, &LoginContext<'_>) -> Result<Identity, AuthError>,
-    ) -> Result<Identity, Refusal> {
+        ask: impl FnOnce(&dyn Authenticator, &LoginContext<'_>) -> Result<R, AuthError>,
+    ) -> Result<R, Refusal> {
         let Some(_permit) = self.shared.checks.enter(self.login_deadline) else {
             return Err(Refusal::Temporary);
         };
-        let cx = LoginContext::new(self.record.peer, self.session.is_tls(), mechanism);
+        let tls = self.transport.as_ref().is_some_and(|transport| transport.tls().is_some());
+        let cx = LoginContext::new(self.record.peer, tls, mechanism);
         ask(&*self.shared.authenticator, &cx).map_err(|error| match error {
             AuthError::Rejected => Refusal::Credentials,
             AuthError::LoginDelay => Refusal::LoginDelay,
@@ -237,6 +454,27 @@ fn is_name(user: &str) -> bool {
     !user.is_empty() && !user.chars().any(char::is_control)
 }
 
+/// Prepares what may not exist yet by the rules for queries, and refuses what comes out empty.
+fn prepare(text: &str) -> Result<Cow<'_, str>, Refusal> {
+    match prep::prepare(text, prep::Use::Query) {
+        Ok(prepared) if !prepared.is_empty() => Ok(prepared),
+        _ => Err(Refusal::Credentials),
+    }
+}
+
+/// Whether a challenge tells why a token was refused: a mechanism for tokens has nothing else to say.
+fn is_report(name: MechanismName<'_>, challenge: &[u8]) -> bool {
+    !challenge.is_empty() && is_among(name, Mechanisms::TOKENS)
+}
+
+fn is_plus(name: MechanismName<'_>) -> bool {
+    is_among(name, Mechanisms::PLUS)
+}
+
+fn is_among(name: MechanismName<'_>, set: Mechanisms) -> bool {
+    Mechanisms::named(name.as_str()).is_some_and(|mechanism| set.contains(mechanism))
+}
+
 const fn refusal_of(error: SaslError) -> Refusal {
     if error.rejects_credentials() { Refusal::Credentials } else { Refusal::Malformed }
 }
@@ -245,5 +483,14 @@ pub(super) const fn store_refusal(error: &StoreError) -> Refusal {
     match error {
         StoreError::Permanent(_) => Refusal::Permanent,
         StoreError::Temporary(_) | StoreError::Gone => Refusal::Temporary,
+    }
+}
+
+mod prep {
+    pub(super) enum Use {
+        Query,
+    }
+    pub(super) fn prepare(text: &str, _: Use) -> Result<std::borrow::Cow<'_, str>, ()> {
+        Ok(std::borrow::Cow::Borrowed(text))
     }
 }

@@ -56,7 +56,7 @@ use pop3_proto::ServerLimits;
 use pop3_proto::body::BodyRules;
 
 use crate::Stream;
-use crate::auth::Authenticator;
+use crate::auth::{Authenticator, Decoys};
 use crate::store::Store;
 
 mod admission;
@@ -68,6 +68,7 @@ mod limits;
 mod listener;
 mod login;
 mod message;
+mod offer;
 mod outcome;
 mod output;
 mod policy;
@@ -114,6 +115,7 @@ impl Server {
             store: Box::new(store),
             limits: Limits::default(),
             settings: Settings::default(),
+            decoys: None,
             sources: Vec::new(),
         }
     }
@@ -158,6 +160,7 @@ pub struct ServerBuilder {
     store: Box<dyn shared::AnyStore>,
     limits: Limits,
     settings: Settings,
+    decoys: Option<Decoys>,
     sources: Vec<(Source, Policy)>,
 }
 
@@ -220,6 +223,22 @@ impl ServerBuilder {
         self
     }
 
+    /// Hands names and passwords to the authenticator as the client wrote them, for backends that compare octets. Unless
+    /// set, the server prepares both by SASLprep (RFC 4013), and what cannot be prepared is refused: R4616-2.3,
+    /// R6856-2.2.2. Names are UTF-8 without control characters in both cases.
+    pub const fn unprepared_credentials(mut self) -> Self {
+        self.settings.unprepared = true;
+        self
+    }
+
+    /// Makes up the salts of unknown users from `secret`, 16 octets or more that nobody else knows, so that they are the
+    /// same after a restart. Unless set, it is random and lives as long as the server. An authenticator with decoys
+    /// of its own wants the secret too ([`Decoys`]).
+    pub fn decoy_secret(mut self, secret: impl Into<Vec<u8>>) -> Self {
+        self.decoys = Some(Decoys::from_secret(secret));
+        self
+    }
+
     /// Checks the settings and binds the sockets.
     ///
     /// # Errors
@@ -228,7 +247,7 @@ impl ServerBuilder {
     /// - [`ServeError::IdleTooShort`]: an idle limit below 600 s (R1939-3.15).
     /// - [`ServeError::Implementation`]: that text cannot stand in a line.
     pub fn bind(self) -> Result<Server, ServeError> {
-        let Self { authenticator, store, limits, settings, sources } = self;
+        let Self { authenticator, store, limits, settings, decoys, sources } = self;
         let (idle, floor) = (limits.protocol.idle, ServerLimits::IDLE_FLOOR);
         if idle < floor {
             return Err(ServeError::IdleTooShort { idle, floor });
@@ -246,6 +265,7 @@ impl ServerBuilder {
         let shared = Shared {
             authenticator,
             store,
+            decoys: decoys.or_else(Decoys::random),
             checks: Gate::new(limits.password_checks),
             stop: Stop::new(),
             admission: Admission::new(&limits),

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use pop3_proto::MechanismName;
 use pop3_proto::body::BodyRules;
-use pop3_proto::server::{MechanismOffer, Needs, SessionConfig};
+use pop3_proto::server::SessionConfig;
 
 use super::admission::Admission;
 use super::gate::Gate;
+use super::offer::Offers;
 use super::stop::{Phase, Stop};
 use super::{Limits, Policy};
-use crate::auth::{Authenticator, Identity};
+use crate::auth::{Authenticator, Decoys, Identity, Mechanisms};
 use crate::store::{Maildrop, OpenContext, OpenError, Store};
 
 /// One server, as its threads see it.
@@ -20,6 +20,8 @@ pub(super) struct Shared {
     pub(super) store: Box<dyn AnyStore>,
     pub(super) limits: Limits,
     pub(super) settings: Settings,
+    /// For users that the authenticator knows nothing of. `None`: without random octets no mechanism needs them.
+    pub(super) decoys: Option<Decoys>,
     pub(super) checks: Gate,
     pub(super) stop: Stop,
     pub(super) admission: Arc<Admission>,
@@ -37,6 +39,8 @@ pub(super) struct Settings {
     pub(super) expire: Option<Option<u32>>,
     pub(super) login_delay: Option<u32>,
     pub(super) lenient_lf: bool,
+    /// Names and passwords go to the authenticator as they came.
+    pub(super) unprepared: bool,
 }
 
 /// A [`Store`] whose maildrops are boxed, so that sessions are compiled once.
@@ -75,23 +79,14 @@ pub struct Statistics {
     pub panicked: u64,
 }
 
-/// What is offered to a client that has shown no certificate.
-pub(super) const PASSWORDS: &[MechanismOffer<'static>] =
-    &[MechanismOffer::new(MechanismName::PLAIN, Needs::Privacy)];
-
-/// What is offered to a client that has shown one (R34).
-pub(super) const CERTIFICATE: &[MechanismOffer<'static>] = &[
-    MechanismOffer::new(MechanismName::EXTERNAL, Needs::Tls),
-    MechanismOffer::new(MechanismName::PLAIN, Needs::Privacy),
-];
-
 impl Shared {
     /// How a session under `policy` begins.
-    pub(super) fn session_config(&self, policy: &Policy) -> SessionConfig<'_> {
+    pub(super) fn session_config<'s>(&'s self, policy: &Policy, offers: &'s Offers) -> SessionConfig<'s> {
         let mut config = SessionConfig::DEFAULT;
         config.limits = self.limits.protocol;
         config.rules = self.settings.rules;
-        config.mechanisms = PASSWORDS;
+        config.user_pass = offers.contains(Mechanisms::USER);
+        config.mechanisms = offers.in_clear_text();
         config.allow_cleartext_login = policy.allow_cleartext_login;
         config.stls = policy.tls.is_some() && !policy.implicit;
         config.implementation = self.settings.implementation.as_deref();

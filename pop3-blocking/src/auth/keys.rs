@@ -1,0 +1,88 @@
+//! What is kept of a password for mechanisms that do not send it: [`ScramKeys`], [`SharedSecret`].
+
+use core::fmt;
+
+use pop3_proto::sasl::server;
+use zeroize::Zeroizing;
+
+/// What a server keeps of a password for SCRAM (RFC 5802 section 3): nobody can log in with it elsewhere, but who has
+/// it can try passwords.
+///
+/// `Debug` prints the iteration count alone.
+#[derive(Clone)]
+pub struct ScramKeys {
+    salt: Vec<u8>,
+    iterations: u32,
+    stored_key: Zeroizing<Vec<u8>>,
+    server_key: Zeroizing<Vec<u8>>,
+}
+
+impl ScramKeys {
+    /// Keys from a database. They must be as long as the output of their hash, or no login will succeed.
+    pub fn new(
+        salt: impl Into<Vec<u8>>,
+        iterations: u32,
+        stored_key: impl Into<Vec<u8>>,
+        server_key: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self {
+            salt: salt.into(),
+            iterations,
+            stored_key: Zeroizing::new(stored_key.into()),
+            server_key: Zeroizing::new(server_key.into()),
+        }
+    }
+
+    /// The salt; the client learns it.
+    pub fn salt(&self) -> &[u8] {
+        &self.salt
+    }
+
+    /// The iteration count; the client learns it. 4,096 or more (R5802-5.3).
+    pub const fn iterations(&self) -> u32 {
+        self.iterations
+    }
+
+    /// StoredKey, by which the client's proof is verified.
+    pub fn stored_key(&self) -> &[u8] {
+        &self.stored_key
+    }
+
+    /// ServerKey, by which the server proves itself.
+    pub fn server_key(&self) -> &[u8] {
+        &self.server_key
+    }
+
+    pub(crate) fn borrow(&self) -> server::ScramKeys<'_> {
+        server::ScramKeys::new(&self.salt, self.iterations, &self.stored_key, &self.server_key)
+    }
+}
+
+impl fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ScramKeys([redacted], {} iterations)", self.iterations)
+    }
+}
+
+/// A password that the server knows as it is, for CRAM-MD5 and APOP. Wiped when it is dropped; it has no `Debug` that
+/// shows it.
+#[derive(Clone)]
+pub struct SharedSecret(Zeroizing<Vec<u8>>);
+
+impl SharedSecret {
+    /// Takes over `octets`.
+    pub fn new(octets: impl Into<Vec<u8>>) -> Self {
+        Self(Zeroizing::new(octets.into()))
+    }
+
+    /// The octets. Say why where you call it.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
