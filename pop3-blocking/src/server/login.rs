@@ -182,8 +182,8 @@ impl<T: Stream> Connection<'_, T> {
     fn random(&self, octets: &mut [u8]) -> Result<(), crate::random::NoRandom> {
         match &self.policy.tls {
             Some(tls) => {
-                let provider = tls.config().crypto_provider();
-                provider.secure_random.fill(octets).map_err(|_| crate::random::NoRandom)
+                let config = tls.config();
+                config.crypto_provider().secure_random.fill(octets).map_err(|_| crate::random::NoRandom)
             }
             None => crate::random::fill(octets),
         }

@@ -23,9 +23,14 @@ pub enum TlsConfigError {
     PinsNotAlone,
     /// A server was given no certificate.
     NoCertificate,
+    /// A certificate besides the first holds no DNS name, so that no client would ever see it.
+    NoNames {
+        /// The path of its file, or `text`.
+        origin: String,
+    },
     /// Authorities or revocation lists for client certificates were given, but client certificates are never asked for.
     ClientCaUnused,
-    /// The configuration was made by the program itself; its certificate cannot be replaced here.
+    /// The configuration was made by the program itself; there is nothing to read again.
     ForeignConfig,
     /// A file could not be read.
     Read {
@@ -64,11 +69,12 @@ impl fmt::Display for TlsConfigError {
                 "pinned keys that replace authorities need a pin, and neither authorities nor lists",
             ),
             Self::NoCertificate => f.write_str("server has no certificate"),
+            Self::NoNames { origin } => write!(f, "{origin}: certificate holds no dns name"),
             Self::ClientCaUnused => {
                 f.write_str("authorities for client certificates are set, but none are asked for")
             }
             Self::ForeignConfig => {
-                f.write_str("certificate belongs to the program's own configuration, replace it there")
+                f.write_str("configuration was made by the program itself, there is nothing to read again")
             }
             Self::Read { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Pem { origin, wanted, source } => write!(f, "{origin}: no usable {wanted}: {source}"),

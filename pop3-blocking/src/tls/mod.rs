@@ -28,9 +28,6 @@
 //! # Ok(())
 //! # }
 //! ```
-//!
-//! Deviations of the library underneath, known and accepted: a server refuses a name it has no certificate for with alert
-//! `access_denied`, not `unrecognized_name`.
 
 use rustls::SupportedProtocolVersion;
 

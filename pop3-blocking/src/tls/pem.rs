@@ -60,12 +60,16 @@ impl Pem {
         }
     }
 
-    fn fault(&self, wanted: &'static str, source: pem::Error) -> TlsConfigError {
-        let origin = match self {
+    /// The path of the file, or `text`.
+    pub(super) fn origin(&self) -> String {
+        match self {
             Self::File(path) => path.display().to_string(),
             Self::Octets(_) => "text".to_owned(),
-        };
-        TlsConfigError::Pem { origin, wanted, source }
+        }
+    }
+
+    fn fault(&self, wanted: &'static str, source: pem::Error) -> TlsConfigError {
+        TlsConfigError::Pem { origin: self.origin(), wanted, source }
     }
 }
 

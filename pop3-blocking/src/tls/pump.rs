@@ -41,7 +41,7 @@ impl Pump {
     }
 
     pub(crate) fn server(tls: &ServerTls) -> Result<Self, rustls::Error> {
-        let (witness, config) = Witness::of_server(tls.config());
+        let (witness, config) = Witness::of_server(&tls.config());
         let connection = ServerConnection::new(config)?;
         Ok(Self::new(connection.into(), None, witness, tls.requires_alpn()))
     }
@@ -158,6 +158,7 @@ impl Pump {
     /// The alert for a client whose opening rustls has no good answer to; `None` leaves the answer to rustls.
     ///
     /// - No TLS at all: `decode_error`.
+    /// - A name without a certificate: rustls would say `access_denied`, but there is `unrecognized_name` (R9325-3.7).
     /// - A ClientHello of TLS 1.1 or older without signature algorithms, which were new in TLS 1.2: rustls misses those
     ///   first and would say `handshake_failure`, but the answer to an old version is `protocol_version` (R8996-4.1).
     pub(crate) fn alert_in_clear(&self, error: Option<&rustls::Error>) -> Option<&'static [u8]> {
@@ -166,6 +167,9 @@ impl Pump {
         }
         if !self.speaks_tls() {
             return Some(&[21, 3, 3, 0, 2, 2, 50]);
+        }
+        if self.witness.has_refused_name() {
+            return Some(&[21, 3, 3, 0, 2, 2, 112]);
         }
         let missing = rustls::PeerIncompatible::SignatureAlgorithmsExtensionRequired;
         (self.opening.is_old_hello() && error == Some(&rustls::Error::PeerIncompatible(missing)))

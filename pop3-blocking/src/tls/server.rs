@@ -1,24 +1,30 @@
 //! The server's side of TLS: [`ServerTls`] and its builder.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::{ServerConfig, SupportedProtocolVersion};
 
-use super::certificates::{self, Certificates};
+use super::certificates::Certificates;
 use super::pem::Pem;
 use super::provider::{self, provider};
 use super::trust::Trust;
 use super::{ALPN, TlsConfigError, TlsVersion, versions};
 
-/// How a server does TLS. Cheap to clone; clones share the certificate, so that replacing it reaches all of them.
+/// How a server does TLS. Cheap to clone; clones stay one: what is replaced or read again reaches all of them.
 #[derive(Clone, Debug)]
 pub struct ServerTls {
-    config: Arc<ServerConfig>,
-    certificates: Option<Arc<Certificates>>,
+    shared: Arc<Shared>,
     requires_alpn: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: RwLock<Arc<ServerConfig>>,
+    /// What it was made of; `None` if the program made it. Locked for as long as a new one is made.
+    source: Mutex<Option<ServerTlsBuilder>>,
 }
 
 impl ServerTls {
@@ -29,8 +35,8 @@ impl ServerTls {
 
     /// Uses a configuration made by the program, which answers for everything in it. With client certificates it should
     /// not issue tickets (see [`ServerTlsBuilder::client_certificates`]).
-    pub const fn from_config(config: Arc<ServerConfig>) -> Self {
-        Self { config, certificates: None, requires_alpn: false }
+    pub fn from_config(config: Arc<ServerConfig>) -> Self {
+        Self::new(config, None)
     }
 
     /// Refuses clients that do not offer ALPN `pop3` (R7301-3.2). Many good clients do not know ALPN; those that offer
@@ -41,46 +47,58 @@ impl ServerTls {
         self
     }
 
-    /// Replaces the certificate and its key, from PEM files, for all clones of this value. Handshakes under way keep the
-    /// old one; sessions are not touched.
+    /// Reads all files again: certificates, keys, authorities and revocation lists of clients (PB-S55).
+    ///
+    /// Handshakes that start from now on, of all clones, see the whole of the new; those under way, and connections, keep
+    /// the old. Sessions begun before are resumed still.
     ///
     /// # Errors
     ///
     /// As [`ServerTlsBuilder::build`], and [`TlsConfigError::ForeignConfig`] after [`from_config`](Self::from_config).
-    /// The old certificate stays in all cases.
-    pub fn replace_certificate_files(
-        &self,
-        chain: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
-    ) -> Result<(), TlsConfigError> {
-        self.replace(&Pem::File(chain.into()), &Pem::File(key.into()))
+    /// Nothing changed.
+    pub fn reload(&self) -> Result<(), TlsConfigError> {
+        let source = self.shared.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = source.as_ref().ok_or(TlsConfigError::ForeignConfig)?;
+        self.shared.install(again)
     }
 
-    /// As [`replace_certificate_files`](Self::replace_certificate_files), from PEM text.
+    /// Replaces everything, as [`reload`](Self::reload) does, by what the builder says. A later reload reads the files
+    /// named there.
     ///
     /// # Errors
     ///
-    /// As there.
-    pub fn replace_certificate_pem(
-        &self,
-        chain: impl AsRef<[u8]>,
-        key: impl AsRef<[u8]>,
-    ) -> Result<(), TlsConfigError> {
-        self.replace(&Pem::octets(chain.as_ref()), &Pem::octets(key.as_ref()))
+    /// As [`ServerTlsBuilder::build`]. Nothing changed.
+    pub fn replace(&self, with: ServerTlsBuilder) -> Result<(), TlsConfigError> {
+        let mut source = self.shared.source.lock().unwrap_or_else(PoisonError::into_inner);
+        self.shared.install(&with)?;
+        *source = Some(with);
+        Ok(())
     }
 
-    /// The configuration underneath.
-    pub const fn config(&self) -> &Arc<ServerConfig> {
-        &self.config
+    /// The configuration underneath, as it is now.
+    pub fn config(&self) -> Arc<ServerConfig> {
+        self.shared.config()
     }
 
     pub(super) const fn requires_alpn(&self) -> bool {
         self.requires_alpn
     }
 
-    fn replace(&self, chain: &Pem, key: &Pem) -> Result<(), TlsConfigError> {
-        let Some(certificates) = &self.certificates else { return Err(TlsConfigError::ForeignConfig) };
-        certificates.replace(certificates::load(chain, key, self.config.crypto_provider())?);
+    fn new(config: Arc<ServerConfig>, source: Option<ServerTlsBuilder>) -> Self {
+        let shared = Shared { config: RwLock::new(config), source: Mutex::new(source) };
+        Self { shared: Arc::new(shared), requires_alpn: false }
+    }
+}
+
+impl Shared {
+    fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn install(&self, source: &ServerTlsBuilder) -> Result<(), TlsConfigError> {
+        let new = source.configure(Some(&self.config()))?;
+        // One pointer is stored, so that not even a panic elsewhere leaves half of it behind.
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
         Ok(())
     }
 }
@@ -103,7 +121,8 @@ pub enum ClientCertificates {
 #[must_use]
 pub struct ServerTlsBuilder {
     provider: Option<Arc<CryptoProvider>>,
-    identity: Option<(Pem, Pem)>,
+    certificates: Vec<(Pem, Pem)>,
+    refuses_unknown_names: bool,
     client_certificates: ClientCertificates,
     trust: Trust,
     versions: &'static [&'static SupportedProtocolVersion],
@@ -114,7 +133,8 @@ impl ServerTlsBuilder {
     fn new() -> Self {
         Self {
             provider: None,
-            identity: None,
+            certificates: Vec::new(),
+            refuses_unknown_names: false,
             client_certificates: ClientCertificates::Never,
             trust: Trust::default(),
             versions: versions(TlsVersion::Tls12),
@@ -122,16 +142,28 @@ impl ServerTlsBuilder {
         }
     }
 
-    /// The server's certificate chain, own certificate first, and its unencrypted key, both as PEM files. They may be
+    /// A certificate chain of the server, own certificate first, and its unencrypted key, both as PEM files. They may be
     /// the same file.
+    ///
+    /// May be called for several: each answers to the DNS names in it, exact ones before wildcards, and of several for one
+    /// name the client gets the first that it can check. The first of all answers to clients that send no name and,
+    /// unless [`refuse_unknown_names`](Self::refuse_unknown_names) is set, to those that send an unknown one
+    /// (R9325-3.7).
     pub fn certificate_files(mut self, chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
-        self.identity = Some((Pem::File(chain.into()), Pem::File(key.into())));
+        self.certificates.push((Pem::File(chain.into()), Pem::File(key.into())));
         self
     }
 
     /// As [`certificate_files`](Self::certificate_files), from PEM text. Copies made here are wiped.
     pub fn certificate_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        self.identity = Some((Pem::octets(chain.as_ref()), Pem::octets(key.as_ref())));
+        self.certificates.push((Pem::octets(chain.as_ref()), Pem::octets(key.as_ref())));
+        self
+    }
+
+    /// Refuses clients that ask for a name no certificate is made out for, with the alert `unrecognized_name`. Clients
+    /// that send no name, as those that connect to an address, are still shown the first certificate.
+    pub const fn refuse_unknown_names(mut self) -> Self {
+        self.refuses_unknown_names = true;
         self
     }
 
@@ -211,6 +243,7 @@ impl ServerTlsBuilder {
     /// # Errors
     ///
     /// - [`TlsConfigError::NoCertificate`]: no certificate was given.
+    /// - [`TlsConfigError::NoNames`]: one that is not the first holds no DNS name.
     /// - [`TlsConfigError::NoProvider`]: there is no cryptography.
     /// - [`TlsConfigError::NoRoots`]: client certificates are asked for, but of no authority.
     /// - [`TlsConfigError::ClientCaUnused`]: the other way round.
@@ -218,11 +251,16 @@ impl ServerTlsBuilder {
     /// - [`TlsConfigError::Tls`], [`TlsConfigError::Verifier`]: a certificate, key or list is damaged, or the key belongs
     ///   to another certificate.
     pub fn build(self) -> Result<ServerTls, TlsConfigError> {
-        let Some((chain, key)) = &self.identity else { return Err(TlsConfigError::NoCertificate) };
+        Ok(ServerTls::new(Arc::new(self.configure(None)?), Some(self)))
+    }
+
+    /// Makes a configuration, which goes on with the tickets of the one before.
+    fn configure(&self, before: Option<&ServerConfig>) -> Result<ServerConfig, TlsConfigError> {
         let provider = match &self.provider {
             Some(given) => Arc::clone(given),
             None => provider()?,
         };
+        let certificates = Certificates::load(&self.certificates, self.refuses_unknown_names, &provider)?;
         let verifier = match self.client_certificates {
             ClientCertificates::Never if !self.trust.is_empty() => {
                 return Err(TlsConfigError::ClientCaUnused);
@@ -231,22 +269,25 @@ impl ServerTlsBuilder {
             ClientCertificates::Optional => self.trust.client_verifier(true, &provider)?,
             ClientCertificates::Required => self.trust.client_verifier(false, &provider)?,
         };
-        let certificates = Arc::new(Certificates::new(certificates::load(chain, key, &provider)?));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(self.versions)?
             .with_client_cert_verifier(verifier)
-            .with_cert_resolver(Arc::<Certificates>::clone(&certificates));
+            .with_cert_resolver(Arc::new(certificates));
         config.alpn_protocols = vec![ALPN.to_vec()];
         config.require_ems = self.requires_ems;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         if self.client_certificates == ClientCertificates::Never {
-            if let Some(ticketer) = provider::ticketer()? {
+            let ticketer = match before.filter(|before| before.ticketer.enabled()) {
+                Some(before) => Some(Arc::clone(&before.ticketer)),
+                None => provider::ticketer()?,
+            };
+            if let Some(ticketer) = ticketer {
                 config.ticketer = ticketer;
                 config.send_tls13_tickets = TICKETS;
             }
         }
-        Ok(ServerTls { config: Arc::new(config), certificates: Some(certificates), requires_alpn: false })
+        Ok(config)
     }
 }
 

@@ -24,7 +24,8 @@ enum Saw {
 impl Witness {
     /// The configuration of one connection of a server. All but the answer to the hello stays shared.
     pub(super) fn of_server(config: &ServerConfig) -> (Self, Arc<ServerConfig>) {
-        let shown = Arc::new(Shown { inner: Arc::clone(&config.cert_resolver), last: RwLock::default() });
+        let inner = Arc::clone(&config.cert_resolver);
+        let shown = Arc::new(Shown { inner, last: RwLock::new(Answer::NotAsked) });
         let mut config = config.clone();
         config.cert_resolver = Arc::<Shown>::clone(&shown);
         (Self { saw: Saw::Server(shown), requires_ems: config.require_ems }, Arc::new(config))
@@ -50,7 +51,14 @@ impl Witness {
     pub(super) fn shown(&self) -> Option<Vec<u8>> {
         let Saw::Server(shown) = &self.saw else { return None };
         let last = shown.last.read().unwrap_or_else(PoisonError::into_inner);
-        last.as_ref().and_then(|key| key.cert.first()).map(|certificate| certificate.to_vec())
+        let Answer::Key(key) = &*last else { return None };
+        key.cert.first().map(|certificate| certificate.to_vec())
+    }
+
+    /// On a server, whether it had no certificate for the client's name.
+    pub(super) fn has_refused_name(&self) -> bool {
+        let Saw::Server(shown) = &self.saw else { return false };
+        matches!(&*shown.last.read().unwrap_or_else(PoisonError::into_inner), Answer::None)
     }
 
     /// On a client, whether the server asked for a certificate and got one.
@@ -63,13 +71,21 @@ impl Witness {
 struct Shown {
     inner: Arc<dyn ResolvesServerCert>,
     /// The last one: a client that has to repeat its hello causes two questions.
-    last: RwLock<Option<Arc<CertifiedKey>>>,
+    last: RwLock<Answer>,
+}
+
+#[derive(Debug)]
+enum Answer {
+    NotAsked,
+    None,
+    Key(Arc<CertifiedKey>),
 }
 
 impl ResolvesServerCert for Shown {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let key = self.inner.resolve(hello);
-        self.last.write().unwrap_or_else(PoisonError::into_inner).clone_from(&key);
+        let answer = key.as_ref().map_or(Answer::None, |key| Answer::Key(Arc::clone(key)));
+        *self.last.write().unwrap_or_else(PoisonError::into_inner) = answer;
         key
     }
 

@@ -121,8 +121,8 @@ fn reload(settings: &Settings, users: &Users, tls: Option<&ServerTls>) {
         Ok(()) => log::info!("read again: {}", settings.login.users.display()),
         Err(error) => log::error!("users file not read again: {error}"),
     }
-    if let (Some(tls), Some((chain, key))) = (tls, &settings.tls.certificate) {
-        match tls.replace_certificate_files(chain, key) {
+    if let (Some(tls), Some((chain, _))) = (tls, &settings.tls.certificate) {
+        match tls.reload() {
             Ok(()) => log::info!("read again: {}", chain.display()),
             Err(error) => log::error!("certificate not read again: {error}"),
         }

@@ -76,7 +76,7 @@ fn r5929_4_1_resumed_session_is_bound_to_the_certificate_of_its_start() {
     let (resumed, first) = values();
     assert!(!resumed);
     let new = ca.issue(&[HOST], |_| {});
-    server_tls.replace_certificate_pem(&new.chain, &new.key).unwrap();
+    server_tls.replace(ServerTls::builder().certificate_pem(&new.chain, &new.key)).unwrap();
     for _ in 0..3 {
         assert_eq!(values(), (true, first.clone()));
     }

@@ -317,28 +317,3 @@ fn r8314_5_5_client_without_a_request_sends_no_certificate() {
         assert!(!server.tls().unwrap().client_certificate_shown());
     }
 }
-
-#[test]
-fn replaced_certificate_reaches_all_clones_and_a_bad_one_changes_nothing() {
-    let (old, new) = (Ca::new(), Ca::new());
-    let server = old.server_tls();
-    let clone = server.clone();
-    assert!(meet(&new.client_tls(), HOST, &clone).0.is_err());
-    let (good, other) = (new.issue(&[HOST], |_| {}), new.issue(&[HOST], |_| {}));
-    assert!(matches!(
-        server.replace_certificate_pem(&good.chain, &other.key),
-        Err(TlsConfigError::Tls(Error::InconsistentKeys(_)))
-    ));
-    assert!(matches!(
-        server.replace_certificate_files("/nonexistent", "/x"),
-        Err(TlsConfigError::Read { .. })
-    ));
-    meet_well(&old.client_tls(), &clone);
-    server.replace_certificate_pem(&good.chain, &good.key).unwrap();
-    meet_well(&new.client_tls(), &clone);
-    let foreign = ServerTls::from_config(Arc::clone(server.config()));
-    assert!(matches!(
-        foreign.replace_certificate_pem(&good.chain, &good.key),
-        Err(TlsConfigError::ForeignConfig)
-    ));
-}

@@ -14,6 +14,7 @@ use crate::{Deadline, Input, Transport, TransportError};
 mod binding;
 mod certificates;
 mod identity;
+mod names;
 mod negotiation;
 
 /// Long enough that only a bug reaches it.

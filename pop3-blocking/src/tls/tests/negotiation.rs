@@ -55,7 +55,7 @@ fn r7301_3_2_strict_server_refuses_a_client_without_alpn() {
 #[test]
 fn r9325_3_8_client_takes_no_answer_unless_strict() {
     let ca = Ca::new();
-    let mut config = rustls::ServerConfig::clone(ca.server_tls().config());
+    let mut config = rustls::ServerConfig::clone(&ca.server_tls().config());
     config.alpn_protocols.clear();
     let server = ServerTls::from_config(Arc::new(config));
     let (client, _accepted) = meet_well(&ca.client_tls(), &server);
