@@ -82,7 +82,7 @@ fn is_dot_atom(octets: &[u8]) -> bool {
 fn is_literal(octets: &[u8]) -> bool {
     let inner = octets.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
     inner.is_some_and(|inner| {
-        !inner.is_empty() && inner.iter().all(|octet| octet.is_ascii_graphic() && !b"[]\\<>".contains(octet))
+        !inner.is_empty() && inner.iter().all(|octet| octet.is_ascii_graphic() && !b"[]\\<>@".contains(octet))
     })
 }
 
@@ -175,4 +175,186 @@ pub(crate) fn hex<const N: usize, const M: usize>(octets: [u8; N]) -> [u8; M] {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::format;
+    use std::vec::Vec;
+
+    const V1: &[u8] = b"<1896.697170952@dbc.mtview.ca.us>";
+
+    #[test]
+    fn r1939_7_10_the_vector_of_the_rfc() {
+        let digest = digest(V1, b"tanstaaf");
+        assert_eq!(&digest, b"c4c9334bac560ecc979e58001b3e22fb");
+        assert!(matches(V1, b"tanstaaf", &digest));
+    }
+
+    #[test]
+    fn r1939_7_10_any_other_digest_secret_or_timestamp_is_wrong() {
+        let right = *b"c4c9334bac560ecc979e58001b3e22fb";
+        for at in 0..32 {
+            for bit in 0..8 {
+                let mut wrong = right;
+                wrong[at] ^= 1 << bit;
+                assert!(!matches(V1, b"tanstaaf", &wrong), "{}", wrong.escape_ascii());
+            }
+        }
+        for wrong in [&right.to_ascii_uppercase()[..], &right[..31], b"", &[&right[..], b"0"].concat()] {
+            assert!(!matches(V1, b"tanstaaf", wrong));
+        }
+        for secret in [&b""[..], b"tanstaa", b"tanstaaf ", b"Tanstaaf"] {
+            assert!(!matches(V1, secret, &right));
+        }
+        assert!(!matches(&V1[1..V1.len() - 1], b"tanstaaf", &right)); // the brackets belong to it
+    }
+
+    #[test]
+    fn r1939_7_11_and_pb_c08_which_greetings_hold_a_timestamp() {
+        for (greeting, found) in [
+            (&b"POP3 server ready <1896.697170952@dbc.mtview.ca.us>"[..], Some(V1)),
+            // Anywhere in the line, alone, glued to other text, and behind what is none.
+            (b"<1896.697170952@dbc.mtview.ca.us>", Some(V1)),
+            (b"<1896.697170952@dbc.mtview.ca.us> ready", Some(V1)),
+            (b"ready<1896.697170952@dbc.mtview.ca.us>.", Some(V1)),
+            (b"<mail.example> at a@b <<1896.697170952@dbc.mtview.ca.us>>", Some(V1)),
+            (b"<a@b> <1896.697170952@dbc.mtview.ca.us>", Some(b"<a@b>")),
+            (b"\xff\xfe \xc3\xa4 <1896.697170952@dbc.mtview.ca.us>", Some(V1)),
+            (b"<0!#$%&'*+-/=?^_`{|}~@[192.0.2.1]>", Some(b"<0!#$%&'*+-/=?^_`{|}~@[192.0.2.1]>")),
+            (b"<1@[IPv6:2001:db8::1]>", Some(b"<1@[IPv6:2001:db8::1]>")),
+            // No message-id.
+            (b"", None),
+            (b"POP3 server ready", None),
+            (b"<x>", None),
+            (b"<>", None),
+            (b"<@>", None),
+            (b"<a@>", None),
+            (b"<@b>", None),
+            (b"<a@b", None),
+            (b"a@b>", None),
+            (b">a@b<", None),
+            (b"<a@b@c>", None),
+            (b"<a b@c>", None),
+            (b"<a@b c>", None),
+            (b"< a@b>", None),
+            (b"<a@b >", None),
+            (b"<.a@b>", None),
+            (b"<a.@b>", None),
+            (b"<a..b@c>", None),
+            (b"<a@.b>", None),
+            (b"<a@b.>", None),
+            (b"<a,b@c>", None),
+            (b"<a\"b\"@c>", None),
+            (b"<a\\b@c>", None),
+            (b"<a(b)@c>", None),
+            (b"<a@[]>", None),
+            (b"<a@[b>", None),
+            (b"<a@b]>", None),
+            (b"<a@[b]c>", None),
+            (b"<a@[b\\]]>", None),
+            (b"<a@[b@c]>", None),
+            (b"<mailto:a@b>", None),
+            // Octets that a server would need to find out a password by collisions.
+            (b"<a\x00@b>", None),
+            (b"<a\t@b>", None),
+            (b"<a\x7f@b>", None),
+            (b"<a\x80@b>", None),
+            (b"<a@b\xff>", None),
+            ("<jürgen@example.org>".as_bytes(), None),
+            ("<a@bücher.example>".as_bytes(), None),
+        ] {
+            assert_eq!(timestamp(greeting), found, "{}", greeting.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn r1939_7_11_every_text_of_a_small_alphabet() {
+        // Quadratic, and with nothing of the code under test: every part of the text that might be one is looked at.
+        fn naive(text: &[u8]) -> Option<&[u8]> {
+            let word = |part: &str| !part.is_empty() && part.split('.').all(|atom| !atom.is_empty());
+            let plain = |part: &str| word(part) && part.chars().all(|c| "a.".contains(c));
+            (0..text.len()).find_map(|start| {
+                (start + 1..=text.len()).find_map(|end| {
+                    let inner = core::str::from_utf8(&text[start..end]).ok()?;
+                    let inner = inner.strip_prefix('<')?.strip_suffix('>')?;
+                    let (left, right) = inner.split_once('@')?;
+                    let literal = matches!(right, "[a]" | "[.]"); // no longer one fits
+                    (plain(left) && (plain(right) || literal)).then(|| &text[start..end])
+                })
+            })
+        }
+        let octets = *b"<>@.a[]\xff";
+        let mut found = 0;
+        for length in 0..=7u32 {
+            for mut n in 0..octets.len().pow(length) {
+                let mut text = [0; 7];
+                for place in &mut text[..length as usize] {
+                    *place = octets[n % octets.len()];
+                    n /= octets.len();
+                }
+                let text = &text[..length as usize];
+                let ours = timestamp(text);
+                assert_eq!(ours, naive(text), "{}", text.escape_ascii());
+                found += usize::from(ours.is_some());
+            }
+        }
+        assert!(found > 200, "{found}");
+    }
+
+    #[test]
+    fn r1939_7_9_a_thousand_timestamps_are_unique_message_ids() {
+        let mut seen = BTreeSet::new();
+        for counter in 0..500 {
+            for random in [[0; 18], [0xff; 18]] {
+                let made = Timestamp::new("mail.example.org", counter, random).unwrap();
+                assert_eq!(timestamp(made.as_bytes()), Some(made.as_bytes()));
+                assert!(seen.insert(made.as_bytes().to_vec()));
+            }
+        }
+        // A count that began anew is made up for by the other part, octet by octet.
+        for at in 0..18 {
+            let mut random = [0; 18];
+            random[at] = 1;
+            let made = Timestamp::new("mail.example.org", 0, random).unwrap();
+            assert!(seen.insert(made.as_bytes().to_vec()));
+        }
+    }
+
+    #[test]
+    fn r1939_7_9_what_a_timestamp_looks_like_and_of_which_hosts() {
+        let random = *b"\x00\x01\x9a\xff..............";
+        let made = Timestamp::new("mail.example.org", 0x1f, random).unwrap();
+        let text = "<000000000000001f.00019aff2e2e2e2e2e2e2e2e2e2e2e2e2e2e@mail.example.org>";
+        assert_eq!(made.as_bytes(), text.as_bytes());
+        assert_eq!(format!("{made:?}"), format!("Timestamp({text})"));
+        assert_eq!(Timestamp::on_localhost(0, random), Timestamp::new("localhost", 0, random).unwrap());
+
+        let forbidden = |octet| Some(ArgError::Forbidden { octet });
+        let long = Vec::from([b'h'; 256]);
+        let long = core::str::from_utf8(&long).unwrap();
+        for (host, error) in [
+            ("", Some(ArgError::Empty)),
+            (long, Some(ArgError::TooLong { limit: 255 })),
+            ("a b", forbidden(b' ')),
+            ("a>", forbidden(b'>')),
+            ("a\r\n", forbidden(b'\r')),
+            ("bücher", forbidden(0xc3)),
+            ("a_b", forbidden(b'_')),
+            (".", forbidden(b'.')),
+            (".a", forbidden(b'.')),
+            ("a.", forbidden(b'.')),
+            ("a..b", forbidden(b'.')),
+            ("a-1.B", None),
+            (&long[1..], None),
+        ] {
+            assert_eq!(Timestamp::new(host, 0, random).err(), error, "{host}");
+        }
+        // The longest leaves room in a greeting of 512 octets.
+        let longest = Timestamp::new(&long[1..], u64::MAX, random).unwrap();
+        assert_eq!(longest.as_bytes().len(), Timestamp::MAX_OCTETS);
+        assert_eq!(timestamp(longest.as_bytes()), Some(longest.as_bytes()));
+    }
 }

@@ -121,3 +121,114 @@ fn check(trace: &str) -> Option<ArgError> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::server::{self, Answer};
+    use crate::{Base64, InitialResponse};
+    use std::format;
+    use std::string::{String, ToString as _};
+    use std::vec::Vec;
+
+    fn ask(message: &[u8]) -> Result<String, SaslError> {
+        match AnonymousServer::new().step(ServerInput::Response(message), &mut [].as_mut_slice())? {
+            ServerStep::Ask(Query::Anonymous { trace }) => Ok(trace.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_trace_is_an_address_a_word_or_nothing() {
+        let long = "ä".repeat(256);
+        for trace in ["", "sirhc", "sirhc@example.org", "a word, and more", "a@b@c", "jürgen", &long[2..]] {
+            assert_eq!(ask(trace.as_bytes()), Ok(trace.to_string()));
+            let (mut client, mut out) = (Anonymous::new(trace).unwrap(), Vec::new());
+            assert_eq!(client.step(Input::Start, &mut out), Ok(ClientStep::Send));
+            assert_eq!(out, trace.as_bytes());
+        }
+        for (trace, problem) in [
+            (long.as_str(), ArgError::TooLong { limit: 255 }),
+            ("a\0", ArgError::Forbidden { octet: 0 }),
+            ("a\r\nb", ArgError::Forbidden { octet: b'\r' }),
+            ("\x7f", ArgError::Forbidden { octet: 0x7f }),
+            ("\u{85}", ArgError::Forbidden { octet: 0xc2 }),
+            ("@", ArgError::Forbidden { octet: b'@' }),
+            ("a@", ArgError::Forbidden { octet: b'@' }),
+            ("@b", ArgError::Forbidden { octet: b'@' }),
+        ] {
+            assert_eq!(ask(trace.as_bytes()), Err(SaslError::Malformed), "{trace:?}");
+            let error = SaslError::Credential { part: Part::Trace, problem };
+            assert_eq!(Anonymous::new(trace).err(), Some(error));
+        }
+        for message in [&b"\xff"[..], b"a\xc0\xaf", b"\xed\xa0\x80", b"a\xc3"] {
+            assert_eq!(ask(message), Err(SaslError::Malformed));
+        }
+    }
+
+    #[test]
+    fn the_example_of_rfc_4505_and_the_empty_message() {
+        for (trace, wire) in [("sirhc", "c2lyaGM="), ("", "=")] {
+            let mut mechanism = Anonymous::new(trace).unwrap();
+            let mut client = crate::sasl::client::Exchange::new(&mut mechanism);
+            let mut scratch = [0; 16];
+            let first = client.start(&mut scratch).unwrap();
+            let mut encoded = Vec::new();
+            InitialResponse::encode_to(first.initial.unwrap(), &mut encoded).unwrap();
+            assert_eq!(encoded, wire.as_bytes());
+            for accepted in [true, false] {
+                let mut server =
+                    server::Exchange::start(MechanismName::ANONYMOUS, &server::Setup::default()).unwrap();
+                assert!(!server.sends_password_in_clear());
+                let (mut room, mut none) = ([0; 16], &mut [][..]);
+                let initial = InitialResponse::parse(&encoded).unwrap();
+                match server.initial(Some(initial), &mut room, &mut none) {
+                    Ok(ServerStep::Ask(Query::Anonymous { trace: asked })) => assert_eq!(asked, trace),
+                    other => panic!("{other:?}"),
+                }
+                let answer = if accepted { Answer::Accepted } else { Answer::Rejected };
+                match server.answer(answer, &mut none) {
+                    Ok(ServerStep::Done) => assert!(accepted),
+                    other => assert!(!accepted && matches!(other, Err(SaslError::Rejected)), "{other:?}"),
+                }
+            }
+            assert_eq!(client.success(), Ok(()));
+            let more = client.challenge(Base64::EMPTY, &mut scratch).unwrap();
+            assert!(matches!(more, crate::sasl::client::Move::Cancel(_)));
+        }
+        let mut unsent = Anonymous::new("").unwrap();
+        assert_eq!(unsent.step(Input::Done, &mut Vec::new()), Err(SaslError::EarlySuccess));
+        assert_eq!(unsent.step(Input::Challenge(b""), &mut Vec::new()), Err(SaslError::UnexpectedChallenge));
+    }
+
+    #[test]
+    fn every_message_of_a_small_alphabet() {
+        let octets = [0, b'@', b'a', b' ', 0xc3, 0xa4, 0xc2, 0x85];
+        for length in 0..=5u32 {
+            for mut n in 0..octets.len().pow(length) {
+                let mut message = Vec::new();
+                for _ in 0..length {
+                    message.push(octets[n % octets.len()]);
+                    n /= octets.len();
+                }
+                let text = String::from_utf8(message.clone()).ok();
+                let half = |text: &str| text.starts_with('@') && text.matches('@').count() == 1;
+                let bad = |text: &str| text.contains(['\0', '\u{85}']) || text.ends_with('@') || half(text);
+                let good = text.filter(|text| !bad(text));
+                assert_eq!(ask(&message).ok(), good, "{}", message.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn pb_c32_no_debug_shows_the_trace() {
+        let client = Anonymous::new("canary").unwrap();
+        let mut server = AnonymousServer::new();
+        let shown = format!(
+            "{client:?} {:?} {:?}",
+            server.step(ServerInput::Response(b"canary"), &mut Vec::new()),
+            ServerInput::Start(Some(b"canary"))
+        );
+        assert!(!shown.contains("canary") && !shown.contains("99, 97, 110"), "{shown}");
+    }
+}

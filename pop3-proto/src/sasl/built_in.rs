@@ -97,3 +97,63 @@ impl ServerMechanism for BuiltIn {
         self.inner_mut().step(input, out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::server::Exchange;
+    use crate::sasl::{MECHANISMS, Mechanism};
+    use std::vec::Vec;
+
+    #[test]
+    fn the_table_says_what_the_mechanisms_do() {
+        for listed in MECHANISMS {
+            let mut server = BuiltIn::named(listed.name, &Setup::default()).unwrap();
+            assert_eq!(server.name().as_str(), listed.name.as_str());
+            assert_eq!(server.sends_password_in_clear(), listed.sends_password_in_clear, "{}", listed.name);
+            let mut challenge = Vec::new();
+            let step = server.step(ServerInput::Start(None), &mut challenge);
+            assert!(matches!(step, Ok(ServerStep::Challenge)), "{}", listed.name);
+            assert_eq!(!challenge.is_empty(), listed.server_first, "{}", listed.name);
+            let first = BuiltIn::named(listed.name, &Setup::default()).unwrap();
+            let refused = Exchange::new(first)
+                .initial(Some(crate::InitialResponse::parse(b"=").unwrap()), &mut [], &mut challenge)
+                .map(|_| ());
+            let unexpected = refused == Err(SaslError::UnexpectedInitialResponse);
+            assert_eq!(unexpected, listed.server_first, "{}", listed.name);
+            // What gives away a password or rests on TLS has no place outside of it.
+            let rests_on_tls = listed.sends_password_in_clear || listed.binds_channel;
+            assert!(listed.needs_tls || !rests_on_tls, "{}", listed.name);
+            assert_eq!(listed.binds_channel, listed.name.as_str().ends_with("-PLUS"));
+            let lower = listed.name.as_str().to_ascii_lowercase();
+            let name = MechanismName::parse(lower.as_bytes()).unwrap();
+            assert_eq!(Mechanism::named(name), Some(listed));
+        }
+        assert_eq!(Mechanism::named(MechanismName::parse(b"FOO").unwrap()), None);
+    }
+
+    #[test]
+    fn r4422_6_1_the_table_begins_with_the_strongest() {
+        let order = [
+            "EXTERNAL",
+            "SCRAM-SHA-512-PLUS",
+            "SCRAM-SHA-256-PLUS",
+            "SCRAM-SHA-1-PLUS",
+            "SCRAM-SHA-512",
+            "SCRAM-SHA-256",
+            "SCRAM-SHA-1",
+            "OAUTHBEARER",
+            "XOAUTH2",
+            "PLAIN",
+            "LOGIN",
+            "CRAM-MD5",
+            "ANONYMOUS",
+        ];
+        let places: Vec<_> = MECHANISMS
+            .iter()
+            .map(|listed| order.iter().position(|name| *name == listed.name.as_str()))
+            .collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}");
+        assert!(MECHANISMS.windows(2).all(|pair| pair[0].name != pair[1].name));
+    }
+}

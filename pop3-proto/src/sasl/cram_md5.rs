@@ -190,3 +190,265 @@ fn keyed_digest(secret: &[u8], challenge: &[u8]) -> Option<[u8; 16]> {
     mac.update(challenge);
     Some(mac.finalize().into_bytes().into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sasl::{MAX_NAME, client, server};
+    use crate::{ArgError, Base64, InitialResponse, Secret, apop};
+    use std::format;
+    use std::string::{String, ToString as _};
+    use std::vec::Vec;
+
+    const V2_CHALLENGE: &[u8] = b"<1896.697170952@postoffice.reston.mci.net>";
+    const V2_LINE: &str = "dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw";
+
+    fn setup(host: &str) -> Setup<'_> {
+        Setup { random: *b"a fresh one, once.", host, ..Setup::default() }
+    }
+
+    /// A server that has sent its challenge, and the challenge.
+    fn challenged(host: &str) -> (CramMd5Server, Vec<u8>) {
+        let (mut server, mut challenge) = (CramMd5Server::new(&setup(host)), Vec::new());
+        assert!(matches!(server.step(ServerInput::Start(None), &mut challenge), Ok(ServerStep::Challenge)));
+        (server, challenge)
+    }
+
+    fn answer_to(challenge: &[u8], authcid: &str, secret: &str) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut client = CramMd5::new(authcid, secret).unwrap();
+        assert_eq!(client.step(Input::Challenge(challenge), &mut out), Ok(ClientStep::Send));
+        out
+    }
+
+    /// What the server says to `message`: whom it asks for, then whether it believes `secret`.
+    fn ask(message: &[u8], secret: &[u8]) -> Result<String, SaslError> {
+        let mut server = CramMd5Server {
+            challenge: Timestamp::on_localhost(0, [0; 18]),
+            name: Name::new(),
+            state: State::Challenged,
+        };
+        let asked = match server.step(ServerInput::Response(message), &mut Vec::new())? {
+            ServerStep::Ask(Query::Secret { authcid }) => authcid.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let answer = Answer::Secret(Secret::new(secret).unwrap());
+        match server.step(ServerInput::Answer(answer), &mut Vec::new())? {
+            ServerStep::Ask(Query::Authorize { authzid: None, authcid }) => assert_eq!(authcid, asked),
+            other => panic!("{other:?}"),
+        }
+        match server.step(ServerInput::Answer(Answer::Accepted), &mut Vec::new())? {
+            ServerStep::Done => Ok(asked),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn r2195_2_1_the_vector_of_the_rfc() {
+        let answer = answer_to(V2_CHALLENGE, "tim", "tanstaaftanstaaf");
+        assert_eq!(answer, b"tim b913a602c7eda7a495b4e6e7334d3890");
+        let mut encoded = Vec::new();
+        Base64::encode_to(&answer, &mut encoded).unwrap();
+        assert_eq!(encoded, V2_LINE.as_bytes());
+    }
+
+    #[test]
+    fn r2195_2_1_hmac_with_short_long_and_binary_keys() {
+        // RFC 2202 section 2, cases 1, 2, 3 and 6.
+        for (key, data, digest) in [
+            (&[0x0b; 16][..], &b"Hi There"[..], "9294727a3638bb1c13f48ef8158bfc9d"),
+            (b"Jefe", b"what do ya want for nothing?", "750c783e6ab0b503eaa86e310a5db738"),
+            (&[0xaa; 16], &[0xdd; 50], "56be34521d144c88dbb8c733f0e8b3f6"),
+            (
+                &[0xaa; 80],
+                b"Test Using Larger Than Block-Size Key - Hash Key First",
+                "6b1ab7fe4bd7bf8f0b62e6ce61b9d0cd",
+            ),
+        ] {
+            let ours: [u8; 32] = hex(keyed_digest(key, data).unwrap());
+            assert_eq!(&ours, digest.as_bytes());
+        }
+    }
+
+    #[test]
+    fn r2195_2_1_both_roles_and_a_wrong_password() {
+        for (theirs, accepted) in [("tanstaaftanstaaf", true), ("tanstaaf", false)] {
+            let mut mechanism = CramMd5::new("tim", theirs).unwrap();
+            let mut client = client::Exchange::new(&mut mechanism);
+            let setup = setup("mail.example.org");
+            let mut server = server::Exchange::start(MechanismName::CRAM_MD5, &setup).unwrap();
+            assert!(!server.sends_password_in_clear());
+            let (mut scratch, mut room) = ([0; 256], [0; 256]);
+            assert!(client.start(&mut scratch).unwrap().initial.is_none());
+            let mut challenge = Vec::new();
+            assert!(matches!(server.initial(None, &mut [], &mut challenge), Ok(ServerStep::Challenge)));
+            let mut line = Vec::new();
+            Base64::encode_to(&challenge, &mut line).unwrap();
+            let reply = client.challenge(Base64::new(&line).unwrap(), &mut scratch).unwrap();
+            let client::Move::Respond(raw) = reply else { panic!("{reply:?}") };
+            line.clear();
+            Base64::encode_to(raw, &mut line).unwrap();
+            let mut none = &mut [][..];
+            match server.response(Base64::new(&line).unwrap(), &mut room, &mut none) {
+                Ok(ServerStep::Ask(Query::Secret { authcid: "tim" })) => {}
+                other => panic!("{other:?}"),
+            }
+            let secret = Answer::Secret(Secret::new(b"tanstaaftanstaaf").unwrap());
+            match server.answer(secret, &mut none) {
+                Ok(ServerStep::Ask(Query::Authorize { authzid: None, authcid: "tim" })) => assert!(accepted),
+                Err(error) => {
+                    assert!(!accepted && error == SaslError::Rejected && error.rejects_credentials());
+                    continue;
+                }
+                other => panic!("{other:?}"),
+            }
+            assert!(matches!(server.answer(Answer::Accepted, &mut none), Ok(ServerStep::Done)));
+            assert_eq!(client.success(), Ok(()));
+        }
+    }
+
+    #[test]
+    fn r2195_2_1_the_challenge_is_a_fresh_message_id() {
+        let (_, challenge) = challenged("mail.example.org");
+        assert_eq!(apop::timestamp(&challenge), Some(&challenge[..]));
+        assert!(challenge.ends_with(b"@mail.example.org>"));
+        let mut other = setup("mail.example.org");
+        other.random[17] ^= 1;
+        let mut fresh = Vec::new();
+        assert!(CramMd5Server::new(&other).step(ServerInput::Start(None), &mut fresh).is_ok());
+        assert_ne!(challenge, fresh);
+        for host in ["", "a b", "a\r\n", "b\u{fc}cher", ".", &"x".repeat(256)] {
+            assert!(challenged(host).1.ends_with(b"@localhost>"), "{host}");
+        }
+        // Too little room changes nothing.
+        let mut server = CramMd5Server::new(&setup("h"));
+        let error =
+            server.step(ServerInput::Start(None), &mut [0; 56].as_mut_slice()).map(|_| ()).unwrap_err();
+        assert_eq!(error, SaslError::NoRoom { needed: 57 });
+        assert!(server.step(ServerInput::Start(None), &mut [0; 57].as_mut_slice()).is_ok());
+    }
+
+    #[test]
+    fn r5034_4_8_no_initial_response() {
+        for initial in [&b"="[..], b"dGlt", V2_LINE.as_bytes()] {
+            let mut server = server::Exchange::start(MechanismName::CRAM_MD5, &setup("h")).unwrap();
+            let initial = InitialResponse::parse(initial).unwrap();
+            let mut out = Vec::new();
+            for _ in 0..2 {
+                let error = server.initial(Some(initial), &mut [0; 64], &mut out).map(|_| ()).unwrap_err();
+                assert_eq!(error, SaslError::UnexpectedInitialResponse);
+                assert!(out.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn r2195_2_1_and_pb_k18_the_last_space_parts_name_and_digest() {
+        let challenge = Timestamp::on_localhost(0, [0; 18]);
+        let long = "x ".repeat(MAX_NAME); // every other octet a space
+        for name in ["tim", "tim smith", " tim", "tim ", "  ", "j\u{fc}rgen m\u{fc}ller", &long[..MAX_NAME]] {
+            let message = answer_to(challenge.as_bytes(), name, "secret");
+            assert_eq!(ask(&message, b"secret").as_deref(), Ok(name));
+            assert_eq!(ask(&message, b"secret ").unwrap_err(), SaslError::Rejected);
+            // Each octet of the digest counts, and capital letters are none of it.
+            let digest = message.len() - 32;
+            for at in digest..message.len() {
+                let mut wrong = message.clone();
+                wrong[at] = if wrong[at] == b'0' { b'1' } else { b'0' };
+                assert_eq!(ask(&wrong, b"secret"), Err(SaslError::Rejected));
+                wrong[at] = message[at].to_ascii_uppercase();
+                let capital = wrong[at] != message[at];
+                assert_eq!(ask(&wrong, b"secret").is_err(), capital, "{}", wrong.escape_ascii());
+            }
+        }
+        let hex = "0123456789abcdef0123456789abcdef";
+        for (message, error) in [
+            (String::new(), SaslError::Malformed),
+            (" ".into(), SaslError::Malformed),
+            (hex.into(), SaslError::Malformed),
+            (format!(" {hex}"), SaslError::Malformed),
+            (format!("tim{hex}"), SaslError::Malformed),
+            (format!("tim {hex} "), SaslError::Malformed),
+            (format!("tim {hex}0"), SaslError::Malformed),
+            (format!("tim {}", &hex[1..]), SaslError::Malformed),
+            (format!("tim {}", hex.to_ascii_uppercase()), SaslError::Malformed),
+            (format!("tim {}g", &hex[1..]), SaslError::Malformed),
+            (format!("tim\t{hex}"), SaslError::Malformed),
+            (format!("tim\0{hex}"), SaslError::Malformed),
+            (format!("tim\0 {hex}"), SaslError::Identity),
+            (format!("tim\r\n {hex}"), SaslError::Identity),
+            (format!("tim\x07 {hex}"), SaslError::Identity), // R5034-4.15
+            (format!("{long} {hex}"), SaslError::Identity),
+        ] {
+            assert_eq!(ask(message.as_bytes(), b"secret"), Err(error), "{message:?}");
+        }
+        assert_eq!(ask(&[b"t\xfcm ", hex.as_bytes()].concat(), b"secret"), Err(SaslError::Identity));
+    }
+
+    #[test]
+    fn r4422_3_6_done_only_after_proof_and_leave() {
+        let (_, challenge) = challenged("h");
+        let right = answer_to(&challenge, "tim", "secret");
+        let secret = |octets| ServerInput::Answer(Answer::Secret(Secret::new(octets).unwrap()));
+        let calls = [
+            ServerInput::Start(None),
+            ServerInput::Response(&right),
+            secret(b"secret"),
+            ServerInput::Answer(Answer::Accepted),
+            ServerInput::Answer(Answer::Rejected),
+            secret(b"other"),
+            ServerInput::Start(Some(b"")),
+            ServerInput::Response(b"tim 0123456789abcdef0123456789abcdef"),
+        ];
+        let mut done = 0;
+        for n in 0..calls.len().pow(5) {
+            let mut server = CramMd5Server::new(&setup("h"));
+            let mut in_order = true;
+            for k in 0..5 {
+                let at = n / calls.len().pow(k) % calls.len();
+                in_order &= at == k as usize;
+                let step = server.step(calls[at], &mut Vec::new());
+                assert_eq!(matches!(step, Ok(ServerStep::Done)), in_order && k == 3, "order {n}, call {k}");
+                done += usize::from(in_order && k == 3);
+            }
+        }
+        assert_eq!(done, calls.len());
+    }
+
+    #[test]
+    fn pb_c11_client_refuses_empty_parts_and_answers_once() {
+        let error = |part, problem| Some(SaslError::Credential { part, problem });
+        let nul = ArgError::Forbidden { octet: 0 };
+        assert_eq!(CramMd5::new("", "p").err(), error(Part::Authcid, ArgError::Empty));
+        assert_eq!(CramMd5::new("a", "").err(), error(Part::Password, ArgError::Empty));
+        assert_eq!(CramMd5::new("a\0", "p").err(), error(Part::Authcid, nul));
+        assert_eq!(CramMd5::new("a", "\0p").err(), error(Part::Password, nul));
+        let mut client = CramMd5::new("a", "p").unwrap();
+        assert!(!client.client_first() && !client.sends_password_in_clear());
+        assert_eq!(client.step(Input::Done, &mut Vec::new()), Err(SaslError::EarlySuccess));
+        let no_room = Err(SaslError::NoRoom { needed: 34 });
+        assert_eq!(client.step(Input::Challenge(b"<1@h>"), &mut [0; 33].as_mut_slice()), no_room);
+        assert_eq!(client.step(Input::Challenge(b"<1@h>"), &mut Vec::new()), Ok(ClientStep::Send));
+        let more = client.step(Input::Challenge(b"<2@h>"), &mut Vec::new());
+        assert_eq!(more, Err(SaslError::UnexpectedChallenge));
+        assert_eq!(client.step(Input::Done, &mut Vec::new()), Ok(ClientStep::Finished));
+    }
+
+    #[test]
+    fn pb_c32_no_debug_shows_name_secret_or_digest() {
+        let client = CramMd5::new("canary", "canary").unwrap();
+        let (mut server, challenge) = challenged("h");
+        let message = answer_to(&challenge, "canary", "canary");
+        let digest = core::str::from_utf8(&message[7..]).unwrap();
+        let octets = format!("{:?}", keyed_digest(b"canary", &challenge).unwrap());
+        let mut shown = format!("{client:?} {server:?}");
+        let secret = Answer::Secret(Secret::new(b"canary").unwrap());
+        for input in [ServerInput::Response(&message), ServerInput::Answer(secret)] {
+            shown += &format!("{input:?} {:?}", server.step(input, &mut Vec::new()));
+            shown += &format!("{server:?}");
+        }
+        assert!(!shown.contains("canary") && !shown.contains("99, 97, 110"), "{shown}");
+        assert!(!shown.contains(digest) && !shown.contains(octets.trim_matches(['[', ']'])), "{shown}");
+        assert!(shown.contains("Proven"), "{shown}");
+    }
+}

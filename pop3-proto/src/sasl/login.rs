@@ -136,3 +136,185 @@ impl ServerMechanism for LoginServer {
         Ok(ServerStep::Challenge)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ArgError;
+    use crate::sasl::{MAX_NAME, client, server};
+    use crate::{Base64, InitialResponse};
+    use std::format;
+    use std::string::{String, ToString as _};
+    use std::vec::Vec;
+
+    /// What the server wants to know after the two messages.
+    fn ask(name: &[u8], password: &[u8]) -> Result<(String, Vec<u8>), SaslError> {
+        let (mut login, mut out) = (LoginServer::new(), Vec::new());
+        assert!(matches!(login.step(ServerInput::Start(None), &mut out), Ok(ServerStep::Challenge)));
+        let step = login.step(ServerInput::Response(name), &mut out)?;
+        assert!(matches!(step, ServerStep::Challenge));
+        assert_eq!(out, b"Username:Password:");
+        match login.step(ServerInput::Response(password), &mut out)? {
+            ServerStep::Ask(Query::Password { authzid: None, authcid, password }) => {
+                Ok((authcid.to_string(), password.expose().to_vec()))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn rp_login_1_both_roles_over_base64() {
+        for (text, wire) in [("Username:", "VXNlcm5hbWU6"), ("Password:", "UGFzc3dvcmQ6")] {
+            let mut storage = [0; 12];
+            Base64::encode_to(text.as_bytes(), &mut storage.as_mut_slice()).unwrap();
+            assert_eq!(&storage, wire.as_bytes());
+        }
+        let mut login = Login::new("alice", "wonderland").unwrap();
+        let mut client = client::Exchange::new(&mut login);
+        let mut server = server::Exchange::start(MechanismName::LOGIN, &server::Setup::default()).unwrap();
+        let (mut scratch, mut room) = ([0; 64], [0; 64]);
+        assert!(client.start(&mut scratch).unwrap().initial.is_none());
+        let mut challenge = Vec::new();
+        assert!(matches!(server.initial(None, &mut [], &mut challenge), Ok(ServerStep::Challenge)));
+        for (prompt, line) in [("Username:", "YWxpY2U="), ("Password:", "d29uZGVybGFuZA==")] {
+            assert_eq!(challenge, prompt.as_bytes());
+            let mut encoded = Vec::new();
+            Base64::encode_to(&challenge, &mut encoded).unwrap();
+            challenge.clear();
+            let reply = client.challenge(Base64::new(&encoded).unwrap(), &mut scratch).unwrap();
+            let client::Move::Respond(raw) = reply else { panic!("{reply:?}") };
+            let mut encoded = Vec::new();
+            Base64::encode_to(raw, &mut encoded).unwrap();
+            assert_eq!(encoded, line.as_bytes());
+            match server.response(Base64::new(line.as_bytes()).unwrap(), &mut room, &mut challenge) {
+                Ok(ServerStep::Challenge) if prompt == "Username:" => {}
+                Ok(ServerStep::Ask(Query::Password { authzid: None, authcid: "alice", password })) => {
+                    assert_eq!(password.expose(), b"wonderland");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(server.answer(Answer::Accepted, &mut challenge), Ok(ServerStep::Done)));
+        assert_eq!(client.success(), Ok(()));
+    }
+
+    #[test]
+    fn rp_login_1_a_client_pays_no_heed_to_what_the_challenges_say() {
+        for (first, second) in [
+            (&b"User Name"[..], &b"Password"[..]),
+            (b"User Name\0", b"Password\0"),
+            (b"", b""),
+            (b"Password:", b"Username:"),
+            (b"\xff\0\r\n", b"*"),
+        ] {
+            let (mut login, mut out) = (Login::new("alice", "wonderland").unwrap(), Vec::new());
+            assert_eq!(login.step(Input::Challenge(first), &mut out), Ok(ClientStep::Send));
+            assert_eq!(login.step(Input::Done, &mut out), Err(SaslError::EarlySuccess));
+            assert_eq!(login.step(Input::Challenge(second), &mut out), Ok(ClientStep::Send));
+            assert_eq!(out, b"alicewonderland");
+            assert_eq!(
+                login.step(Input::Challenge(b"One more:"), &mut out),
+                Err(SaslError::UnexpectedChallenge)
+            );
+            assert_eq!(login.step(Input::Done, &mut out), Ok(ClientStep::Finished));
+            assert_eq!(out, b"alicewonderland");
+        }
+        let mut login = Login::new("alice", "wonderland").unwrap();
+        assert_eq!(login.step(Input::Done, &mut Vec::new()), Err(SaslError::EarlySuccess));
+        assert!(login.sends_password_in_clear() && !login.client_first());
+        let mut small = [0; 4];
+        let no_room = Err(SaslError::NoRoom { needed: 5 });
+        assert_eq!(login.step(Input::Challenge(b""), &mut small.as_mut_slice()), no_room);
+        assert_eq!(login.step(Input::Challenge(b""), &mut Vec::new()), Ok(ClientStep::Send));
+    }
+
+    #[test]
+    fn r5034_4_8_no_initial_response_of_any_length() {
+        for initial in [&b"="[..], b"dGlt", b"AHRlc3QAdGVzdA=="] {
+            let mut server =
+                server::Exchange::start(MechanismName::LOGIN, &server::Setup::default()).unwrap();
+            let initial = InitialResponse::parse(initial).unwrap();
+            let mut out = Vec::new();
+            for _ in 0..2 {
+                let error = server.initial(Some(initial), &mut [0; 32], &mut out).map(|_| ()).unwrap_err();
+                assert_eq!(error, SaslError::UnexpectedInitialResponse);
+                assert!(!error.rejects_credentials() && out.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn rp_login_1_server_table() {
+        let ok = |name: &str, password: &[u8]| Ok((name.to_string(), password.to_vec()));
+        assert_eq!(ask(b"alice", b"wonderland"), ok("alice", b"wonderland"));
+        assert_eq!(ask("jürgen müller".as_bytes(), b" p \xfc"), ok("jürgen müller", b" p \xfc"));
+        let long = "x".repeat(MAX_NAME + 1);
+        assert_eq!(ask(&long.as_bytes()[1..], &[b'p'; 3000]), ok(&long[1..], &[b'p'; 3000]));
+        for (name, password, error) in [
+            (&b""[..], &b"p"[..], SaslError::Malformed),
+            (b"a", b"", SaslError::Malformed),
+            (b"a", b"p\0", SaslError::Malformed),
+            (b"a", b"p\r", SaslError::Malformed),
+            (b"a", b"\np", SaslError::Malformed),
+            (b"a\0", b"p", SaslError::Identity),
+            (b"a\r\nb", b"p", SaslError::Identity),
+            (b"a\x07", b"p", SaslError::Identity), // R5034-4.15
+            (b"a\xfc", b"p", SaslError::Identity),
+            (b"a\xc0\xaf", b"p", SaslError::Identity),
+            (long.as_bytes(), b"p", SaslError::Identity),
+        ] {
+            assert_eq!(ask(name, password), Err(error), "{}", name.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn r4422_3_6_done_only_after_an_accepted_question() {
+        let calls = [
+            ServerInput::Start(None),
+            ServerInput::Start(Some(b"alice")),
+            ServerInput::Response(b"alice"),
+            ServerInput::Response(b""),
+            ServerInput::Answer(Answer::Accepted),
+            ServerInput::Answer(Answer::Rejected),
+            ServerInput::Answer(Answer::Secret(Secret::new(b"alice").unwrap())),
+        ];
+        let mut done = 0;
+        for n in 0..calls.len().pow(5) {
+            let mut login = LoginServer::new();
+            let mut right = true; // so far the order is the one that leads to success
+            for k in 0..5 {
+                let at = n / calls.len().pow(k) % calls.len();
+                right &= [0, 2, 2, 4].get(k as usize) == Some(&at);
+                let step = login.step(calls[at], &mut Vec::new());
+                assert_eq!(matches!(step, Ok(ServerStep::Done)), right && k == 3, "order {n}, call {k}");
+                done += usize::from(right && k == 3);
+            }
+        }
+        assert_eq!(done, calls.len());
+    }
+
+    #[test]
+    fn pb_c11_client_refuses_empty_parts_and_nul_and_nothing_else() {
+        let error = |part, problem| Some(SaslError::Credential { part, problem });
+        let nul = ArgError::Forbidden { octet: 0 };
+        assert_eq!(Login::new("", "p").err(), error(Part::Authcid, ArgError::Empty));
+        assert_eq!(Login::new("a", "").err(), error(Part::Password, ArgError::Empty));
+        assert_eq!(Login::new("a\0", "p").err(), error(Part::Authcid, nul));
+        assert_eq!(Login::new("a", "\0p").err(), error(Part::Password, nul));
+        assert!(Login::new("a b", " p\r\n").is_ok());
+    }
+
+    #[test]
+    fn pb_c32_no_debug_shows_name_or_password() {
+        let login = Login::new("canary", "canary").unwrap();
+        let mut server = LoginServer::new();
+        let mut shown = format!("{login:?}");
+        for input in
+            [ServerInput::Start(None), ServerInput::Response(b"canary"), ServerInput::Response(b"canary")]
+        {
+            shown += &format!("{input:?} {:?}", server.step(input, &mut Vec::new()));
+            shown += &format!("{server:?}");
+        }
+        assert!(!shown.contains("canary") && !shown.contains("99, 97, 110"), "{shown}");
+    }
+}
