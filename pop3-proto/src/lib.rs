@@ -67,9 +67,10 @@
 //! | `alloc` | growing storage for output and the maildrop index |
 //! | `std` | `alloc`, and run-time detection of the processor's vector units |
 //! | `log` (default) | states, verbs and counts to the `log` facade, never an argument |
-//! | `sasl` (default) | the SASL engine for both roles with PLAIN and EXTERNAL |
+//! | `sasl` (default) | the SASL engine for both roles with PLAIN, LOGIN, EXTERNAL, ANONYMOUS, OAUTHBEARER and XOAUTH2 |
+//! | `md5` | CRAM-MD5 and APOP, for old peers; needs `sasl` |
 //!
-//! RFC 1939, 2384, 2449, 2595, 3206, 4422, 4616, 5034.
+//! RFC 1939, 2195, 2384, 2449, 2595, 3206, 4422, 4505, 4616, 5034, 7628.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -3,9 +3,9 @@
 //! Three parts that know little of each other:
 //!
 //! - A *mechanism* ([`ClientMechanism`], [`ServerMechanism`]) takes and gives raw messages. It knows neither base64
-//!   nor lines. Here are [`Plain`] and [`External`], [`PlainServer`] and [`ExternalServer`]; the traits are made to
-//!   carry the others too: mechanisms in which the server speaks first, those that take many steps, and those that
-//!   must see the server's signature before they believe its `+OK`.
+//!   nor lines. [`MECHANISMS`] lists those that are here, the strongest first, with what each is like; the traits carry
+//!   any other: those in which the server speaks first, those that take many steps, and those that must see the server's
+//!   signature before they believe its `+OK`.
 //! - An *exchange* ([`client::Exchange`], [`server::Exchange`]) runs one mechanism from start to end: it decodes,
 //!   holds the order and the [step limit](MAX_STEPS), decides whether an initial response fits into the `AUTH` line,
 //!   and stays failed once it failed.
