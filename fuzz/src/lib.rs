@@ -1,0 +1,45 @@
+//! What no input may do to pop3.
+//!
+//! Each target is a plain function over octets that panics where a promise is broken; `fuzz_targets/` hands them to
+//! libFuzzer, and the tests of the main workspace replay the corpus, the regressions and the recorded transcripts through
+//! them on every change. What each one holds the code to is said at its head.
+
+#![allow(
+    clippy::missing_panics_doc,
+    reason = "a target panics where a promise is broken: that is what it is for"
+)]
+
+mod body;
+mod client;
+mod lines;
+mod pair;
+mod plan;
+mod seeds;
+mod server;
+
+pub use body::{body_decode, body_round_trip, top};
+pub use client::client_stream;
+pub use lines::{base64, capability_line, command_line, list_line, status_line, url};
+pub use pair::pair;
+pub use seeds::seeds;
+pub use server::{server_stream, stls_gate};
+
+/// A target: a function over octets.
+pub type Target = fn(&[u8]);
+
+/// Every target, by its name.
+pub const TARGETS: [(&str, Target); 13] = [
+    ("base64", base64),
+    ("body_decode", body_decode),
+    ("body_round_trip", body_round_trip),
+    ("capability_line", capability_line),
+    ("client_stream", client_stream),
+    ("command_line", command_line),
+    ("list_line", list_line),
+    ("pair", pair),
+    ("server_stream", server_stream),
+    ("status_line", status_line),
+    ("stls_gate", stls_gate),
+    ("top", top),
+    ("url", url),
+];
