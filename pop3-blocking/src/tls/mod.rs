@@ -59,7 +59,7 @@ pub use error::TlsConfigError;
 pub use identity::{ServerName, ServerNameError, SrvService};
 pub use info::{TlsInfo, TlsVersion};
 #[cfg(feature = "certificate-names")]
-pub use names::CertificateNames;
+pub use names::{CertificateField, CertificateMap, CertificateNames, UnknownField};
 pub use provider::provider;
 pub use server::{ClientCertificates, ServerTls, ServerTlsBuilder};
 

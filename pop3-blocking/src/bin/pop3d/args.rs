@@ -2,10 +2,12 @@
 //! it comes to, and how the two sources are joined.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
 use pop3_blocking::pop3_proto::ServerLimits;
+use pop3_blocking::tls::UnknownField;
 
 pub(crate) mod file;
 pub(crate) mod limits;
@@ -27,7 +29,7 @@ pub(crate) use tls::TlsSettings;
 ///
 /// with the addresses that were bound ("-" where there is none), so that port 0 can be used. SIGTERM and SIGINT stop
 /// the server gracefully: replies in flight are finished, a QUIT that was read is carried out, then it ends. SIGHUP
-/// reads the users file and the certificate again.
+/// reads the users file again, and all certificates, keys, client authorities and revocation lists.
 ///
 /// Log lines go to standard error, one per session; POP3_LOG or RUST_LOG sets what is logged (default "info").
 #[derive(Debug, Parser)]
@@ -50,7 +52,9 @@ pub(crate) struct Args {
     pub(crate) limits: limits::LimitArgs,
 
     /// A file in TOML with the same options, without the leading dashes, as in `listen-tls = ["[::]:995"]`.
-    /// The command line goes before it; relative paths in it start at its directory.
+    /// The command line goes before it; relative paths in it start at its directory. Only there: more certificates as
+    /// [[certificate]] tables (cert, key), and listeners with a policy of their own as [[listener]] tables (address, mode
+    /// = "tls", "stls" or "clear", client-cert, allow-cleartext-login, certificate-only).
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -65,7 +69,7 @@ Exit codes: 0 stopped by a signal, 64 usage, 69 cannot listen, 78 configuration.
 /// What `pop3d` is to do, from both sources, checked.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) listen: ListenSettings,
+    pub(crate) listeners: Vec<ListenSettings>,
     pub(crate) tls: TlsSettings,
     pub(crate) login: LoginSettings,
     pub(crate) maildir: PathBuf,
@@ -80,6 +84,11 @@ pub(crate) enum SettingsError {
     Missing(&'static str),
     NoAddress,
     NoCertificate,
+    NoClientCa,
+    ClientCaUnused,
+    KeyCount { certificates: usize, keys: usize },
+    Map(UnknownField),
+    Listener(SocketAddr, &'static str),
     IdleTooShort(u64),
     Zero(&'static str),
 }
@@ -91,7 +100,18 @@ impl fmt::Display for SettingsError {
             Self::Parse { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Missing(option) => write!(f, "--{option} is missing"),
             Self::NoAddress => f.write_str("nowhere to listen: give --listen-tls or --listen"),
-            Self::NoCertificate => f.write_str("--listen-tls needs --cert and --key"),
+            Self::NoCertificate => f.write_str("TLS needs --cert and --key"),
+            Self::NoClientCa => {
+                f.write_str("client certificates are asked for: name their authority by --client-ca")
+            }
+            Self::ClientCaUnused => f.write_str(
+                "--client-ca and --client-crl do nothing where no client certificate is asked for",
+            ),
+            Self::KeyCount { certificates, keys } => {
+                write!(f, "each --cert needs its --key: there are {certificates} and {keys}")
+            }
+            Self::Map(error) => write!(f, "client-cert-map: {error}"),
+            Self::Listener(address, what) => write!(f, "listener {address}: {what}"),
             Self::IdleTooShort(seconds) => write!(
                 f,
                 "--idle-timeout of {seconds} s is below the {} s that RFC 1939 demands",
@@ -106,19 +126,19 @@ impl Args {
     /// Joins the command line with the file that it names, and checks the whole.
     pub(crate) fn settle(self) -> Result<Settings, SettingsError> {
         let mut file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        let tls = self.tls.settle(&mut file)?;
+        let login = self.login.settle(&mut file)?;
+        let maildir =
+            self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?;
         let settings = Settings {
-            listen: self.listen.settle(&mut file)?,
-            tls: self.tls.settle(&mut file)?,
-            login: self.login.settle(&mut file)?,
-            maildir: self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?,
+            listeners: self.listen.settle(&mut file, &tls, login.allow_cleartext)?,
+            tls,
+            login,
+            maildir,
             limits: self.limits.settle(&file)?,
         };
-        if settings.listen.is_empty() {
-            return Err(SettingsError::NoAddress);
-        }
-        if settings.tls.certificate.is_none() && !settings.listen.tls.is_empty() {
-            return Err(SettingsError::NoCertificate);
-        }
+        let asking: Vec<_> = settings.listeners.iter().map(|listener| listener.client_cert).collect();
+        settings.tls.check(&asking)?;
         Ok(settings)
     }
 }
@@ -126,6 +146,8 @@ impl Args {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use listen::Mode;
+    use tls::ClientCert;
 
     fn settle(args: &[&str]) -> Result<Settings, SettingsError> {
         Args::try_parse_from(std::iter::once("pop3d").chain(args.iter().copied())).unwrap().settle()
@@ -169,12 +191,91 @@ mod tests {
         )
         .unwrap();
         let settings = settle(&["--config", path.to_str().unwrap(), "--max-connections", "9"]).unwrap();
-        assert_eq!(settings.listen.tls.len() + settings.listen.plain.len(), 2);
-        assert_eq!(settings.tls.certificate, Some((directory.join("c.pem"), PathBuf::from("/k.pem"))));
+        let modes: Vec<Mode> = settings.listeners.iter().map(|listener| listener.mode).collect();
+        assert_eq!(modes, [Mode::Tls, Mode::Stls]);
+        assert_eq!(settings.tls.certificates, [(directory.join("c.pem"), PathBuf::from("/k.pem"))]);
         assert_eq!(settings.login.users, directory.join("users"));
         assert_eq!(settings.limits.connections, Some(9));
         std::fs::write(&path, "listen-tsl = []\n").unwrap();
         assert!(matches!(settle(&["--config", path.to_str().unwrap()]), Err(SettingsError::Parse { .. })));
         std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    /// The settings of a file with these lines behind `users` and `maildir`.
+    fn from_file(lines: &str) -> Result<Settings, SettingsError> {
+        static FILES: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let number = FILES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("pop3d-args-{}-{number}.toml", std::process::id()));
+        std::fs::write(&path, format!("users = \"u\"\nmaildir = \"{{user}}\"\n{lines}")).unwrap();
+        let settings = settle(&["--config", path.to_str().unwrap()]);
+        std::fs::remove_file(path).unwrap();
+        settings
+    }
+
+    #[test]
+    fn r8314_4_2_certificates_are_asked_for_where_an_authority_is_given_and_not_by_chance() {
+        let tls = [&BASE[..], &["--cert", "c", "--key", "k"]].concat();
+        let asking = |more: &[&str]| settle(&[&tls[..], more].concat()).map(|it| it.listeners[0].client_cert);
+        assert_eq!(asking(&[]).unwrap(), ClientCert::Off);
+        assert_eq!(asking(&["--client-ca", "a"]).unwrap(), ClientCert::Optional);
+        assert_eq!(asking(&["--client-ca", "a", "--client-cert", "required"]).unwrap(), ClientCert::Required);
+        assert!(matches!(asking(&["--client-cert", "optional"]), Err(SettingsError::NoClientCa)));
+        for unused in [&["--client-ca", "a", "--client-cert", "off"][..], &["--client-crl", "l"]] {
+            assert!(matches!(asking(unused), Err(SettingsError::ClientCaUnused)), "{unused:?}");
+        }
+        let clear = settle(&[&BASE[..], &["--client-ca", "a"]].concat());
+        assert!(matches!(clear, Err(SettingsError::ClientCaUnused)));
+    }
+
+    #[test]
+    fn r9325_3_7_each_certificate_has_its_key() {
+        let two = settle(&[&BASE[..], &["--cert", "c", "--key", "k", "--key", "m", "--cert", "d"]].concat());
+        assert_eq!(
+            two.unwrap().tls.certificates,
+            [("c".into(), "k".into()), ("d".into(), "m".into())] as [(PathBuf, PathBuf); 2]
+        );
+        let odd = settle(&[&BASE[..], &["--cert", "c", "--key", "k", "--cert", "d"]].concat());
+        assert!(matches!(odd, Err(SettingsError::KeyCount { certificates: 2, keys: 1 })));
+        let file = from_file(
+            "listen = \"127.0.0.1:0\"\ncert = \"/c\"\nkey = \"/k\"\n[[certificate]]\ncert = \"/d\"\nkey = \"/m\"\n",
+        );
+        assert_eq!(file.unwrap().tls.certificates.len(), 2);
+        let odd = from_file("listen = \"127.0.0.1:0\"\ncert = \"/c\"\n");
+        assert!(matches!(odd, Err(SettingsError::KeyCount { certificates: 1, keys: 0 })));
+    }
+
+    #[test]
+    fn rdm_2_1e_listeners_may_differ() {
+        const TLS: &str = "cert = \"c\"\nkey = \"k\"\nclient-ca = [\"a\", \"b\"]\nclient-cert = \"off\"\n";
+        let listener =
+            |text: &str| from_file(&format!("{TLS}[[listener]]\naddress = \"127.0.0.1:0\"\n{text}"));
+        let settings = listener(
+            "mode = \"stls\"\nclient-cert = \"optional\"\nallow-cleartext-login = true\n[[listener]]\n\
+             address = \"127.0.0.1:0\"\nmode = \"tls\"\nclient-cert = \"required\"\ncertificate-only = true\n",
+        )
+        .unwrap();
+        let [first, second] = &settings.listeners[..] else { panic!("{settings:?}") };
+        assert!(first.mode == Mode::Tls && first.certificate_only && !first.allow_cleartext_login);
+        assert_eq!(first.client_cert, ClientCert::Required);
+        assert!(second.mode == Mode::Stls && !second.certificate_only && second.allow_cleartext_login);
+        for wrong in
+            ["mode = \"tls\"\ncertificate-only = true\n", "mode = \"clear\"\nclient-cert = \"optional\"\n"]
+        {
+            assert!(matches!(listener(wrong), Err(SettingsError::Listener(..))), "{wrong}");
+        }
+        assert!(matches!(listener("mode = \"tls\"\n"), Err(SettingsError::ClientCaUnused)));
+        assert!(matches!(listener("mode = \"smtp\"\n"), Err(SettingsError::Parse { .. })));
+    }
+
+    #[test]
+    fn r4422_a_3_map_of_names_is_read_from_both_sources() {
+        use pop3_blocking::tls::{CertificateField, CertificateMap};
+        let map = CertificateMap::new([CertificateField::CommonName, CertificateField::EmailAddress]);
+        let given = settle(&[&BASE[..], &["--client-cert-map", "cn,email"]].concat()).unwrap();
+        assert_eq!(given.tls.map, map);
+        let lines = "listen = \"127.0.0.1:0\"\nclient-cert-map = ";
+        assert_eq!(from_file(&format!("{lines}[\"cn\", \"email\"]\n")).unwrap().tls.map, map);
+        assert_eq!(settle(&BASE).unwrap().tls.map, CertificateMap::default());
+        assert!(matches!(from_file(&format!("{lines}\"ou\"\n")), Err(SettingsError::Map(_))));
     }
 }

@@ -12,12 +12,14 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use args::{Args, Settings};
+use args::listen::Mode;
+use args::tls::ClientCert;
+use args::{Args, ListenSettings, Settings};
 use clap::Parser;
 use pop3_blocking::auth::UsersFile;
 use pop3_blocking::server::{Policy, Running, Server};
 use pop3_blocking::store::MaildirStore;
-use pop3_blocking::tls::{ClientCertificates, ServerTls};
+use pop3_blocking::tls::{ServerTls, TlsConfigError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use users::Users;
@@ -57,31 +59,25 @@ fn main() -> ExitCode {
 fn run(settings: &Settings) -> Result<(), Failure> {
     let configuration = |error: Box<dyn Error>| (CONFIGURATION, error);
     let users = UsersFile::load(&settings.login.users).map_err(|error| configuration(error.into()))?;
-    let users = Arc::new(Users::new(users, settings.tls.client_ca.is_some()));
+    let users = Arc::new(Users::new(users, settings.tls.map.clone()));
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
-    let tls = tls(settings).map_err(configuration)?;
+    let tls = Tls::new(settings).map_err(|error| configuration(error.into()))?;
 
     // Before the sockets are open, so that no signal finds the default action once somebody may rely on it.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| (UNAVAILABLE, error.into()))?;
 
     let mut builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
-    for address in &settings.listen.tls {
-        if let Some(tls) = &tls {
-            builder = builder.listen(*address, Policy::implicit_tls(tls.clone()));
-        }
-    }
-    for address in &settings.listen.plain {
-        let policy = tls.as_ref().map_or_else(Policy::cleartext, |tls| Policy::stls(tls.clone()));
-        let policy = if settings.login.allow_cleartext { policy.allow_cleartext_login() } else { policy };
-        builder = builder.listen(*address, policy);
+    for listener in &settings.listeners {
+        builder = builder.listen(listener.address, policy(listener, &tls));
     }
     let server = builder.bind().map_err(|error| (UNAVAILABLE, error.into()))?;
     let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
-    announce(&running, settings.listen.tls.len()).map_err(|error| (UNAVAILABLE, error))?;
+    let tls_listeners = settings.listeners.iter().filter(|listener| listener.mode == Mode::Tls).count();
+    announce(&running, tls_listeners).map_err(|error| (UNAVAILABLE, error))?;
 
     for signal in &mut signals {
         if signal == SIGHUP {
-            reload(settings, &users, tls.as_ref());
+            reload(settings, &users, &tls);
         } else {
             log::info!("stopping: signal {signal}");
             break;
@@ -106,26 +102,56 @@ fn joined(addresses: &[SocketAddr]) -> String {
     if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
 }
 
-fn tls(settings: &Settings) -> Result<Option<ServerTls>, Box<dyn Error>> {
-    let Some((chain, key)) = &settings.tls.certificate else { return Ok(None) };
-    let mut builder = ServerTls::builder().certificate_files(chain, key);
-    if let Some(ca) = &settings.tls.client_ca {
-        builder = builder.client_ca_file(ca).client_certificates(ClientCertificates::Optional);
+fn policy(listener: &ListenSettings, tls: &Tls) -> Policy {
+    let tls = tls.asking(listener.client_cert).filter(|_| listener.mode != Mode::Clear);
+    let mut policy = match tls {
+        Some(tls) if listener.mode == Mode::Tls => Policy::implicit_tls(tls.clone()),
+        Some(tls) => Policy::stls(tls.clone()),
+        None => Policy::cleartext(),
+    };
+    if listener.allow_cleartext_login {
+        policy = policy.allow_cleartext_login();
     }
-    Ok(Some(builder.build()?))
+    if listener.certificate_only {
+        policy = policy.certificate_only();
+    }
+    policy
+}
+
+/// TLS for the listeners, one for each way of asking for client certificates.
+struct Tls(Vec<(ClientCert, ServerTls)>);
+
+impl Tls {
+    fn new(settings: &Settings) -> Result<Self, TlsConfigError> {
+        let mut all = Vec::new();
+        for listener in settings.listeners.iter().filter(|listener| listener.mode != Mode::Clear) {
+            let when = listener.client_cert;
+            if all.iter().all(|(made, _)| *made != when) {
+                all.push((when, settings.tls.builder(when).build()?));
+            }
+        }
+        Ok(Self(all))
+    }
+
+    fn asking(&self, when: ClientCert) -> Option<&ServerTls> {
+        self.0.iter().find(|(made, _)| *made == when).map(|(_, tls)| tls)
+    }
+
+    fn reload(&self) -> Result<(), TlsConfigError> {
+        self.0.iter().try_for_each(|(_, tls)| tls.reload())
+    }
 }
 
 /// What cannot be read leaves what was in force in force.
-fn reload(settings: &Settings, users: &Users, tls: Option<&ServerTls>) {
+fn reload(settings: &Settings, users: &Users, tls: &Tls) {
     match users.reload() {
         Ok(()) => log::info!("read again: {}", settings.login.users.display()),
         Err(error) => log::error!("users file not read again: {error}"),
     }
-    if let (Some(tls), Some((chain, _))) = (tls, &settings.tls.certificate) {
-        match tls.reload() {
-            Ok(()) => log::info!("read again: {}", chain.display()),
-            Err(error) => log::error!("certificate not read again: {error}"),
-        }
+    match (tls.reload(), settings.tls.certificates.first()) {
+        (Ok(()), Some((chain, _))) => log::info!("read again: {} and all of TLS", chain.display()),
+        (Ok(()), None) => {}
+        (Err(error), _) => log::error!("certificates not read again: {error}"),
     }
 }
 

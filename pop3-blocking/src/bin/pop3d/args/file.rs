@@ -4,18 +4,26 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::SettingsError;
+use super::listen::ListenerTable;
+use super::tls::{CertificateTable, ClientCert};
 
 /// What stands in the file.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct File {
     // Listening.
-    pub(super) listen_tls: OneOrMore,
-    pub(super) listen: OneOrMore,
+    pub(super) listen_tls: OneOrMore<SocketAddr>,
+    pub(super) listen: OneOrMore<SocketAddr>,
+    pub(super) listener: Vec<ListenerTable>,
     // TLS.
     pub(super) cert: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
-    pub(super) client_ca: Option<PathBuf>,
+    pub(super) certificate: Vec<CertificateTable>,
+    pub(super) refuse_unknown_names: bool,
+    pub(super) client_cert: Option<ClientCert>,
+    pub(super) client_ca: OneOrMore<PathBuf>,
+    pub(super) client_crl: OneOrMore<PathBuf>,
+    pub(super) client_cert_map: OneOrMore<String>,
     // Logins.
     pub(super) users: Option<PathBuf>,
     pub(super) allow_cleartext_login: bool,
@@ -29,25 +37,35 @@ pub(super) struct File {
 }
 
 /// `"a"` or `["a", "b"]`.
-#[derive(Debug, Default, serde::Deserialize)]
+#[derive(Debug, serde::Deserialize)]
 #[serde(untagged)]
-pub(super) enum OneOrMore {
-    #[default]
-    None,
-    One(SocketAddr),
-    More(Vec<SocketAddr>),
+pub(super) enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
 }
 
-impl OneOrMore {
+impl<T> Default for OneOrMore<T> {
+    fn default() -> Self {
+        Self::More(Vec::new())
+    }
+}
+
+impl<T> OneOrMore<T> {
     /// Those of the command line if there are any, else these.
-    pub(super) fn unless(&mut self, given: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    pub(super) fn unless(&mut self, given: Vec<T>) -> Vec<T> {
         if !given.is_empty() {
             return given;
         }
         match std::mem::take(self) {
-            Self::None => Vec::new(),
-            Self::One(address) => vec![address],
-            Self::More(addresses) => addresses,
+            Self::One(one) => vec![one],
+            Self::More(more) => more,
+        }
+    }
+
+    fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        match self {
+            Self::One(one) => std::slice::from_mut(one).iter_mut(),
+            Self::More(more) => more.iter_mut(),
         }
     }
 }
@@ -59,8 +77,10 @@ impl File {
         let mut file: Self = toml::from_str(&text)
             .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         let base = path.parent().unwrap_or_else(|| Path::new(""));
-        let paths = [&mut file.cert, &mut file.key, &mut file.client_ca, &mut file.users, &mut file.maildir];
-        for path in paths.into_iter().flatten() {
+        let single = [&mut file.cert, &mut file.key, &mut file.users, &mut file.maildir];
+        let certificates = file.certificate.iter_mut().flat_map(|table| [&mut table.cert, &mut table.key]);
+        let lists = file.client_ca.iter_mut().chain(file.client_crl.iter_mut());
+        for path in single.into_iter().flatten().chain(certificates).chain(lists) {
             *path = base.join(&*path);
         }
         Ok(file)

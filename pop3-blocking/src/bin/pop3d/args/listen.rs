@@ -1,9 +1,10 @@
-//! Where `pop3d` listens.
+//! Where `pop3d` listens, and what is asked of clients there.
 
 use std::net::SocketAddr;
 
 use super::SettingsError;
 use super::file::File;
+use super::tls::{ClientCert, TlsSettings};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArgs {
@@ -17,26 +18,95 @@ pub(crate) struct ListenArgs {
     listen: Vec<SocketAddr>,
 }
 
+/// A listener in the file of options, with a policy of its own.
+#[derive(Debug, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct ListenerTable {
+    address: SocketAddr,
+    mode: Mode,
+    /// As `client-cert` for all.
+    client_cert: Option<ClientCert>,
+    /// As `allow-cleartext-login` for all.
+    allow_cleartext_login: Option<bool>,
+    /// Nothing but EXTERNAL.
+    #[serde(default)]
+    certificate_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Mode {
+    /// TLS from the first octet.
+    Tls,
+    /// Clear text, and TLS by STLS.
+    Stls,
+    /// Clear text.
+    Clear,
+}
+
+/// One listener.
 #[derive(Debug)]
 pub(crate) struct ListenSettings {
-    /// TLS from the first octet.
-    pub(crate) tls: Vec<SocketAddr>,
-    /// Clear text, with STLS if there is a certificate.
-    pub(crate) plain: Vec<SocketAddr>,
+    pub(crate) address: SocketAddr,
+    pub(crate) mode: Mode,
+    /// [`ClientCert::Off`] where there is no TLS.
+    pub(crate) client_cert: ClientCert,
+    pub(crate) allow_cleartext_login: bool,
+    pub(crate) certificate_only: bool,
 }
 
 impl ListenArgs {
-    pub(super) fn settle(self, file: &mut File) -> Result<ListenSettings, SettingsError> {
-        let settings = ListenSettings {
-            tls: file.listen_tls.unless(self.listen_tls),
-            plain: file.listen.unless(self.listen),
+    /// All listeners, those with TLS from the first octet before the others.
+    pub(super) fn settle(
+        self,
+        file: &mut File,
+        tls: &TlsSettings,
+        allow_cleartext_login: bool,
+    ) -> Result<Vec<ListenSettings>, SettingsError> {
+        let plain = if tls.certificates.is_empty() { Mode::Clear } else { Mode::Stls };
+        let short = |mode: Mode| {
+            move |address| ListenSettings {
+                address,
+                mode,
+                client_cert: if mode == Mode::Clear { ClientCert::Off } else { tls.client_cert },
+                allow_cleartext_login,
+                certificate_only: false,
+            }
         };
-        Ok(settings)
+        let mut all: Vec<ListenSettings> =
+            file.listen_tls.unless(self.listen_tls).into_iter().map(short(Mode::Tls)).collect();
+        all.extend(file.listen.unless(self.listen).into_iter().map(short(plain)));
+        for table in std::mem::take(&mut file.listener) {
+            let by_default = short(table.mode)(table.address);
+            all.push(ListenSettings {
+                client_cert: table.client_cert.unwrap_or(by_default.client_cert),
+                allow_cleartext_login: table.allow_cleartext_login.unwrap_or(allow_cleartext_login),
+                certificate_only: table.certificate_only,
+                ..by_default
+            });
+        }
+        all.sort_by_key(|listener| listener.mode != Mode::Tls);
+        for listener in &all {
+            listener.check(tls)?;
+        }
+        if all.is_empty() { Err(SettingsError::NoAddress) } else { Ok(all) }
     }
 }
 
 impl ListenSettings {
-    pub(super) fn is_empty(&self) -> bool {
-        self.tls.is_empty() && self.plain.is_empty()
+    fn check(&self, tls: &TlsSettings) -> Result<(), SettingsError> {
+        if self.mode != Mode::Clear && tls.certificates.is_empty() {
+            return Err(SettingsError::NoCertificate);
+        }
+        if self.mode == Mode::Clear && self.client_cert != ClientCert::Off {
+            return Err(SettingsError::Listener(self.address, "client certificates need TLS"));
+        }
+        if self.certificate_only && self.client_cert == ClientCert::Off {
+            return Err(SettingsError::Listener(
+                self.address,
+                "nobody can log in: certificates only, but none asked for",
+            ));
+        }
+        Ok(())
     }
 }
