@@ -9,6 +9,7 @@
 //! | [`dovecot`] | Dovecot | server: TLS, STLS, every SASL mechanism |
 //! | [`mailutils`] | GNU Mailutils pop3d | server: TLS, STLS, odd capabilities, rewrites stored mail |
 //! | [`popa3d`] | popa3d | server: no TLS, no CAPA, mbox |
+//! | [`openssl`] | OpenSSL | client: each message of a handshake |
 //! | [`curl`], [`mpop`], [`fetchmail`], [`getmail`], [`poplib`] | of that name | clients |
 //!
 //! [`corpus`] holds the messages that go through them, [`certs`] makes what TLS needs.
@@ -26,6 +27,7 @@ pub mod getmail;
 mod inetd;
 pub mod mailutils;
 pub mod mpop;
+pub mod openssl;
 pub mod popa3d;
 pub mod poplib;
 pub mod process;
