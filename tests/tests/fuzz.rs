@@ -1,6 +1,7 @@
 //! The targets of `fuzz/` on a stable compiler: over seeds, regressions and random octets; and the dictionary.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::print_stderr, reason = "what a panic cannot say itself")]
 
 use std::collections::BTreeSet;
 use std::fs;
