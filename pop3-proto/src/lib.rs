@@ -70,7 +70,7 @@
 //! | `sasl` (default) | the SASL engine for both roles with PLAIN, LOGIN, EXTERNAL, ANONYMOUS, OAUTHBEARER and XOAUTH2 |
 //! | `md5` | CRAM-MD5 and APOP, for old peers; needs `sasl` |
 //!
-//! RFC 1939, 2195, 2384, 2449, 2595, 3206, 4422, 4505, 4616, 5034, 7628.
+//! RFC 1939, 2195, 2384, 2449, 2595, 2782, 3206, 4422, 4505, 4616, 5034, 6186, 7628.
 
 #![no_std]
 #![forbid(unsafe_code)]
@@ -121,6 +121,7 @@ pub mod body;
 mod buffer;
 mod client;
 mod codec;
+pub mod discovery;
 mod error;
 mod limits;
 mod line;

@@ -22,6 +22,7 @@ use crate::{Full, MechanismName};
 mod host;
 
 pub use host::UrlHost;
+pub(crate) use host::is_name;
 
 /// A POP URL, read or to be written.
 ///

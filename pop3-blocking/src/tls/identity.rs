@@ -9,6 +9,7 @@ use core::str::FromStr;
 use std::error::Error as StdError;
 use std::net::IpAddr;
 
+use pop3_proto::discovery::SrvService;
 use rustls::pki_types::{DnsName, ServerName as RustlsName};
 
 /// Who the server may be: a host name or an IP address that its certificate must be made out for, and what else will do.
@@ -109,25 +110,6 @@ fn parse(name: &str) -> Result<RustlsName<'static>, ServerNameError> {
     match DnsName::try_from(name.to_ascii_lowercase()) {
         Ok(name) => Ok(RustlsName::DnsName(name)),
         Err(_) => Err(ServerNameError::Invalid),
-    }
-}
-
-/// A service that SRV records lead to, with the port that goes with it (RFC 6186 section 3.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "POP3 has these two")]
-pub enum SrvService {
-    /// `_pop3s`: TLS from the first octet.
-    Pop3s,
-    /// `_pop3`: clear text with STLS.
-    Pop3,
-}
-
-impl fmt::Display for SrvService {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Pop3s => "_pop3s",
-            Self::Pop3 => "_pop3",
-        })
     }
 }
 

@@ -56,10 +56,11 @@ mod witness;
 
 pub use client::{ClientTls, ClientTlsBuilder};
 pub use error::TlsConfigError;
-pub use identity::{ServerName, ServerNameError, SrvService};
+pub use identity::{ServerName, ServerNameError};
 pub use info::{TlsInfo, TlsVersion};
 #[cfg(feature = "certificate-names")]
 pub use names::{CertificateField, CertificateMap, CertificateNames, UnknownField};
+pub use pop3_proto::discovery::SrvService;
 pub use provider::provider;
 pub use server::{ClientCertificates, ServerTls, ServerTlsBuilder};
 

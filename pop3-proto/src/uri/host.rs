@@ -52,7 +52,7 @@ pub(super) fn parse(text: &str) -> Result<UrlHost<'_>, PopUrlError> {
     if let Ok(address) = text.parse::<Ipv4Addr>() {
         return Ok(UrlHost::Ip(IpAddr::V4(address)));
     }
-    if text.len() > 253 || !text.split('.').all(is_label) {
+    if !is_name(text) {
         return Err(PopUrlError::Host);
     }
     // "127.1" and "0x7f.1" look like names here and like addresses to the resolver.
@@ -60,6 +60,11 @@ pub(super) fn parse(text: &str) -> Result<UrlHost<'_>, PopUrlError> {
     let number = last.bytes().all(|octet| octet.is_ascii_digit())
         || matches!(last.as_bytes(), [b'0', b'x' | b'X', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit));
     if number { Err(PopUrlError::Host) } else { Ok(UrlHost::Name(text)) }
+}
+
+/// Whether `text` is a DNS name as [`UrlHost::Name`] holds it; one of digits alone is, too.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 /// A label of RFC 1738's `hostname`; `_` is not in it but in use.
