@@ -2,6 +2,10 @@
 
 #[cfg(feature = "md5")]
 use super::CramMd5Server;
+#[cfg(feature = "scram")]
+use super::ScramServer;
+#[cfg(feature = "scram")]
+use super::server::ScramHash;
 use super::server::{ServerInput, ServerMechanism, ServerStep, Setup};
 use super::{
     AnonymousServer, ExternalServer, LoginServer, OAuthBearerServer, PlainServer, SaslError, XOAuth2Server,
@@ -32,6 +36,9 @@ pub enum BuiltIn {
     OAuthBearer(OAuthBearerServer),
     /// RFC 4616.
     Plain(PlainServer),
+    /// RFC 5802 and RFC 7677, with each hash, with and without channel binding.
+    #[cfg(feature = "scram")]
+    Scram(ScramServer),
     /// Never standardised.
     XOAuth2(XOAuth2Server),
 }
@@ -48,6 +55,30 @@ impl BuiltIn {
             name if name == MechanismName::LOGIN => Self::Login(LoginServer::new()),
             name if name == MechanismName::OAUTHBEARER => Self::OAuthBearer(OAuthBearerServer::new()),
             name if name == MechanismName::PLAIN => Self::Plain(PlainServer::new()),
+            #[cfg(feature = "scram")]
+            name if name == MechanismName::SCRAM_SHA_1 => {
+                Self::Scram(ScramServer::new(ScramHash::Sha1, false, setup))
+            }
+            #[cfg(feature = "scram")]
+            name if name == MechanismName::SCRAM_SHA_256 => {
+                Self::Scram(ScramServer::new(ScramHash::Sha256, false, setup))
+            }
+            #[cfg(feature = "scram")]
+            name if name == MechanismName::SCRAM_SHA_512 => {
+                Self::Scram(ScramServer::new(ScramHash::Sha512, false, setup))
+            }
+            #[cfg(feature = "scram")]
+            name if name == MechanismName::SCRAM_SHA_1_PLUS => {
+                Self::Scram(ScramServer::new(ScramHash::Sha1, true, setup))
+            }
+            #[cfg(feature = "scram")]
+            name if name == MechanismName::SCRAM_SHA_256_PLUS => {
+                Self::Scram(ScramServer::new(ScramHash::Sha256, true, setup))
+            }
+            #[cfg(feature = "scram")]
+            name if name == MechanismName::SCRAM_SHA_512_PLUS => {
+                Self::Scram(ScramServer::new(ScramHash::Sha512, true, setup))
+            }
             name if name == MechanismName::XOAUTH2 => Self::XOAuth2(XOAuth2Server::new()),
             _ => return None,
         })
@@ -62,6 +93,8 @@ impl BuiltIn {
             Self::Login(mechanism) => mechanism,
             Self::OAuthBearer(mechanism) => mechanism,
             Self::Plain(mechanism) => mechanism,
+            #[cfg(feature = "scram")]
+            Self::Scram(mechanism) => mechanism,
             Self::XOAuth2(mechanism) => mechanism,
         }
     }
@@ -75,6 +108,8 @@ impl BuiltIn {
             Self::Login(mechanism) => mechanism,
             Self::OAuthBearer(mechanism) => mechanism,
             Self::Plain(mechanism) => mechanism,
+            #[cfg(feature = "scram")]
+            Self::Scram(mechanism) => mechanism,
             Self::XOAuth2(mechanism) => mechanism,
         }
     }

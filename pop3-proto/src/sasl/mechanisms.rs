@@ -50,6 +50,18 @@ pub enum Proof {
 /// The mechanisms of this crate with the features it was built with, the strongest first (R4422-6.1).
 pub const MECHANISMS: &[Mechanism] = &[
     Mechanism { needs_tls: true, ..client_first(MechanismName::EXTERNAL, Proof::Certificate) },
+    #[cfg(feature = "scram")]
+    bound(client_first(MechanismName::SCRAM_SHA_512_PLUS, Proof::ScramKeys(ScramHash::Sha512))),
+    #[cfg(feature = "scram")]
+    bound(client_first(MechanismName::SCRAM_SHA_256_PLUS, Proof::ScramKeys(ScramHash::Sha256))),
+    #[cfg(feature = "scram")]
+    bound(client_first(MechanismName::SCRAM_SHA_1_PLUS, Proof::ScramKeys(ScramHash::Sha1))),
+    #[cfg(feature = "scram")]
+    client_first(MechanismName::SCRAM_SHA_512, Proof::ScramKeys(ScramHash::Sha512)),
+    #[cfg(feature = "scram")]
+    client_first(MechanismName::SCRAM_SHA_256, Proof::ScramKeys(ScramHash::Sha256)),
+    #[cfg(feature = "scram")]
+    client_first(MechanismName::SCRAM_SHA_1, Proof::ScramKeys(ScramHash::Sha1)),
     in_clear(MechanismName::OAUTHBEARER, Proof::Token),
     in_clear(MechanismName::XOAUTH2, Proof::Token),
     in_clear(MechanismName::PLAIN, Proof::Password),
@@ -75,6 +87,11 @@ const fn client_first(name: MechanismName<'static>, proof: Proof) -> Mechanism {
         binds_channel: false,
         legacy: false,
     }
+}
+
+#[cfg(feature = "scram")]
+const fn bound(mechanism: Mechanism) -> Mechanism {
+    Mechanism { needs_tls: true, binds_channel: true, ..mechanism }
 }
 
 const fn in_clear(name: MechanismName<'static>, proof: Proof) -> Mechanism {

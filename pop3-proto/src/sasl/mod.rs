@@ -69,6 +69,10 @@ mod mechanisms;
 mod name;
 mod oauthbearer;
 mod plain;
+#[cfg(feature = "saslprep")]
+pub mod prep;
+#[cfg(feature = "scram")]
+pub mod scram;
 pub mod server;
 mod xoauth2;
 
@@ -82,6 +86,9 @@ pub use login::{Login, LoginServer};
 pub use mechanisms::{MECHANISMS, Mechanism, Proof};
 pub use oauthbearer::{OAuthBearer, OAuthBearerServer};
 pub use plain::{Plain, PlainServer};
+#[cfg(feature = "scram")]
+#[doc(inline)]
+pub use scram::{Scram, ScramServer};
 #[doc(inline)]
 pub use server::ServerMechanism;
 pub use xoauth2::{XOAuth2, XOAuth2Server};
@@ -128,6 +135,32 @@ pub enum SaslError {
     /// Client: the server said `+OK` before the mechanism was through. It has not shown that it knows the account;
     /// drop the connection.
     EarlySuccess,
+    /// Client: the challenge does not follow the grammar of the mechanism.
+    MalformedChallenge,
+    /// Client: the server repeats our nonce, or has another one in its place; its answer is for somebody else, or from
+    /// somebody who only heard us (R5802-5.2).
+    ServerNonce,
+    /// Client: the server asks for an iteration count out of bounds. Nothing was computed (R5802-5.4).
+    Iterations {
+        /// The count; `u32::MAX` stands for all that is more, too.
+        count: u32,
+        /// The least that is taken.
+        min: u32,
+        /// The greatest that is taken.
+        max: u32,
+    },
+    /// Client: the server's signature is wrong. It does not know the account; drop the connection (R5802-5.7).
+    ServerSignature,
+    /// Client: the server says why it refuses (R5802-5.8).
+    #[cfg(feature = "scram")]
+    Refused(scram::Refusal),
+    /// The message asks for an extension that must be known, and is not (R5802-5.5).
+    MandatoryExtension,
+    /// Something in the message is too long. Nothing of it was used.
+    TooLong {
+        /// The limit in octets.
+        limit: usize,
+    },
     /// Server: an initial response to a mechanism in which the server speaks first (R5034-4.8).
     UnexpectedInitialResponse,
     /// Server: the client's message does not follow the grammar of the mechanism.
@@ -136,6 +169,12 @@ pub enum SaslError {
     Identity,
     /// Server: the credentials are not right, or do not allow what was asked for.
     Rejected,
+    /// Server: what the client says of channel binding cannot be (R5802-6.3).
+    #[cfg(feature = "scram")]
+    Binding(scram::BindingError),
+    /// The keys do not fit the hash: of another length, with a salt that is too long, or without an iteration count.
+    /// A fault of the user database, not of the client.
+    Keys,
     /// The peer went on for too many steps.
     TooManySteps {
         /// The limit.
@@ -168,12 +207,25 @@ impl fmt::Display for SaslError {
             Self::EarlySuccess => {
                 f.write_str("server reported success before the SASL mechanism was through")
             }
+            Self::MalformedChallenge => f.write_str("malformed SASL challenge"),
+            Self::ServerNonce => f.write_str("server did not add to the nonce of the client"),
+            Self::Iterations { count, min, max } => {
+                write!(f, "server asks for {count} iterations, {min} to {max} are taken")
+            }
+            Self::ServerSignature => f.write_str("signature of the server is wrong"),
+            #[cfg(feature = "scram")]
+            Self::Refused(refusal) => write!(f, "server reports {refusal}"),
+            Self::MandatoryExtension => f.write_str("SASL message needs an unknown extension"),
+            Self::TooLong { limit } => write!(f, "part of a SASL message over {limit} octets"),
             Self::UnexpectedInitialResponse => {
                 f.write_str("initial response to a mechanism in which the server speaks first")
             }
             Self::Malformed => f.write_str("malformed SASL response"),
             Self::Identity => f.write_str("unusable identity in SASL response"),
             Self::Rejected => f.write_str("credentials rejected"),
+            #[cfg(feature = "scram")]
+            Self::Binding(problem) => problem.fmt(f),
+            Self::Keys => f.write_str("unusable SCRAM keys"),
             Self::TooManySteps { limit } => write!(f, "SASL exchange over {limit} steps"),
         }
     }
@@ -199,6 +251,10 @@ pub enum Part {
     Port,
     /// What an anonymous client says of itself.
     Trace,
+    /// The nonce.
+    Nonce,
+    /// The value for channel binding.
+    Binding,
 }
 
 impl fmt::Display for Part {
@@ -211,6 +267,8 @@ impl fmt::Display for Part {
             Self::Host => "host name",
             Self::Port => "port",
             Self::Trace => "trace",
+            Self::Nonce => "nonce",
+            Self::Binding => "channel binding",
         })
     }
 }
