@@ -24,6 +24,7 @@ use md5::{Digest as _, Md5};
 use subtle::ConstantTimeEq as _;
 
 use crate::ArgError;
+use crate::msg_id::{self, is_dot_atom};
 
 /// The digest that `APOP` sends: MD5 of the timestamp, brackets included, and the secret, in lower-case hexadecimal
 /// (R1939-7.10).
@@ -47,43 +48,7 @@ pub fn matches(timestamp: &[u8], secret: &[u8], digest: &[u8]) -> bool {
 /// angle brackets are host names, cookies, or the work of a false server (R1939-7.11). Of several the first counts.
 #[must_use]
 pub fn timestamp(greeting_text: &[u8]) -> Option<&[u8]> {
-    let mut rest = greeting_text;
-    loop {
-        let start = memchr::memchr(b'<', rest)?;
-        rest = rest.get(start..)?;
-        let end = memchr::memchr(b'>', rest)?.checked_add(1)?;
-        let candidate = rest.get(..end)?;
-        if is_message_id(candidate) {
-            return Some(candidate);
-        }
-        rest = rest.get(1..)?;
-    }
-}
-
-fn is_message_id(octets: &[u8]) -> bool {
-    let Some(inner) = octets.strip_prefix(b"<").and_then(|rest| rest.strip_suffix(b">")) else {
-        return false;
-    };
-    let Some((left, right)) = memchr::memchr(b'@', inner).and_then(|at| inner.split_at_checked(at)) else {
-        return false;
-    };
-    is_dot_atom(left) && right.strip_prefix(b"@").is_some_and(|right| is_dot_atom(right) || is_literal(right))
-}
-
-fn is_dot_atom(octets: &[u8]) -> bool {
-    octets.split(|&octet| octet == b'.').all(|atom| {
-        !atom.is_empty()
-            && atom
-                .iter()
-                .all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(octet))
-    })
-}
-
-fn is_literal(octets: &[u8]) -> bool {
-    let inner = octets.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
-    inner.is_some_and(|inner| {
-        !inner.is_empty() && inner.iter().all(|octet| octet.is_ascii_graphic() && !b"[]\\<>@".contains(octet))
-    })
+    msg_id::timestamp(greeting_text)
 }
 
 /// Server: a timestamp for the greeting, `<counter.random@host>` in hexadecimal.

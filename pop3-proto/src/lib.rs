@@ -126,6 +126,7 @@ mod error;
 mod limits;
 mod line;
 pub mod maildrop;
+mod msg_id;
 #[cfg(feature = "sasl")]
 pub mod sasl;
 pub mod server;
@@ -138,7 +139,7 @@ pub use codec::{
     Arg, ArgError, Base64, Base64Error, Capabilities, Capability, CodeKind, Command, CommandError,
     DropListing, FIRST_LINE_OCTETS, InitialResponse, LanguageListing, LineKind, MechanismName, MessageNumber,
     ReplyLine, ReplyShape, ResponseCode, ScanListing, Secret, Status, StatusLine, UNIQUE_ID_OCTETS, UniqueId,
-    UniqueIdListing, Verb, Words, encode_status, parse_number,
+    UniqueIdListing, Verb, Words, encode_status, encode_status_utf8, parse_number,
 };
 pub use error::{ApiMisuse, Error, PeerMisbehaved, ReplyError, SendError};
 pub use limits::{ClientLimits, ClientTolerances, ServerLimits, Timeout, WaitingFor};

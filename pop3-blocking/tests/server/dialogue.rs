@@ -74,7 +74,7 @@ fn r2595_4_3_a_session_after_stls() {
     // R2595-4.3: no second greeting.
     let after = peer.ask_list("CAPA").1;
     assert!(!after.contains(&"STLS".into()) && after.contains(&"SASL PLAIN".into()), "{after:?}");
-    assert_eq!(peer.ask("STLS"), "-ERR command not valid in this state");
+    assert_eq!(peer.ask("STLS"), "-ERR TLS is active already");
     peer.log_in("mrose");
     assert_eq!(peer.ask("STAT"), "+OK 3 125");
     peer.close();

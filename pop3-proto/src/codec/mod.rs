@@ -22,5 +22,8 @@ pub use language::LanguageListing;
 pub(crate) use listing::put_line;
 pub use listing::{DropListing, ScanListing, UNIQUE_ID_OCTETS, UniqueId, UniqueIdListing};
 pub use mechanism::MechanismName;
-pub use status::{CodeKind, FIRST_LINE_OCTETS, ReplyLine, ResponseCode, Status, StatusLine, encode_status};
+pub use status::{
+    CodeKind, FIRST_LINE_OCTETS, ReplyLine, ResponseCode, Status, StatusLine, encode_status,
+    encode_status_utf8,
+};
 pub use verb::{LineKind, ReplyShape, Verb};

@@ -206,28 +206,73 @@ pub fn encode_status(
     text: &[u8],
     out: &mut (impl Sink + ?Sized),
 ) -> Result<(), Full> {
-    let code = code.map(CodeKind::as_str);
-    let code_octets = code.map_or(0, |c| c.len().saturating_add(3));
-    // indicator, SP, code and SP, CRLF
-    let overhead = status.indicator().len().saturating_add(code_octets).saturating_add(3);
-    let kept = text.get(..text.len().min(FIRST_LINE_OCTETS.saturating_sub(overhead))).unwrap_or(&[]);
-    out.reserve(overhead.saturating_add(kept.len()))?;
+    encode(status, code, text.get(..room_for_text(status, code)).unwrap_or(text), is_ascii_text, out)
+}
+
+/// As [`encode_status`], for a connection on which `LANG` has succeeded: UTF-8 in `text` passes, and is cut between
+/// characters only (R6856-3.1, R6856-3.2). A text that is no UTF-8 keeps its ASCII.
+///
+/// # Errors
+///
+/// [`Full`]: `out` has not room for the line. [`FIRST_LINE_OCTETS`] is always enough.
+pub fn encode_status_utf8(
+    status: Status,
+    code: Option<CodeKind>,
+    text: &[u8],
+    out: &mut (impl Sink + ?Sized),
+) -> Result<(), Full> {
+    let kept = match text.get(..room_for_text(status, code)) {
+        // A character that is cut is left out; other octets that are no UTF-8 are dealt with below.
+        Some(kept) => match core::str::from_utf8(kept) {
+            Err(error) if error.error_len().is_none() => kept.get(..error.valid_up_to()).unwrap_or(kept),
+            _ => kept,
+        },
+        None => text,
+    };
+    if kept.is_ascii() || core::str::from_utf8(kept).is_err() {
+        return encode(status, code, kept, is_ascii_text, out);
+    }
+    encode(status, code, kept, |octet| is_ascii_text(octet) || octet >= 0x80, out)
+}
+
+const fn is_ascii_text(octet: u8) -> bool {
+    matches!(octet, 0x20..0x7f)
+}
+
+/// Octets of a first line that are not text: indicator, SP, code and SP, CRLF.
+fn overhead(status: Status, code: Option<CodeKind>) -> usize {
+    let code = code.map_or(0, |code| code.as_str().len().saturating_add(3));
+    status.indicator().len().saturating_add(code).saturating_add(3)
+}
+
+fn room_for_text(status: Status, code: Option<CodeKind>) -> usize {
+    FIRST_LINE_OCTETS.saturating_sub(overhead(status, code))
+}
+
+/// `text` is short enough; octets of it that may not `stand` become `?`.
+fn encode(
+    status: Status,
+    code: Option<CodeKind>,
+    text: &[u8],
+    stand: impl Fn(u8) -> bool,
+    out: &mut (impl Sink + ?Sized),
+) -> Result<(), Full> {
+    out.reserve(overhead(status, code).saturating_add(text.len()))?;
     out.put(status.indicator().as_bytes());
     out.put(b" ");
     if let Some(code) = code {
         out.put(b"[");
-        out.put(code.as_bytes());
+        out.put(code.as_str().as_bytes());
         out.put(b"] ");
     }
-    let mut run = kept;
-    if let ([b'[', tail @ ..], None) = (kept, code) {
+    let mut run = text;
+    if let ([b'[', tail @ ..], None) = (text, code) {
         out.put(b"(");
         run = tail;
     }
-    let cannot_stand = |octet: u8| !(0x20..0x7f).contains(&octet);
-    for part in run.split_inclusive(|&b| cannot_stand(b)) {
+    for part in run.split_inclusive(|&octet| !stand(octet)) {
         match part.split_last() {
-            Some((&last, head)) if cannot_stand(last) => {
+            Some((&last, head)) if !stand(last) => {
                 out.put(head);
                 out.put(b"?");
             }
@@ -368,6 +413,28 @@ mod tests {
     fn r1957_1_a_space_always_follows_the_indicator() {
         assert_eq!(written(Status::Ok, None, b""), b"+OK \r\n");
         assert_eq!(written(Status::Err, None, b"no"), b"-ERR no\r\n");
+    }
+
+    #[test]
+    fn r6856_3_1_r1939_3_5_text_in_utf_8_is_cut_between_characters() {
+        let written = |code, text: &[u8]| {
+            let mut storage = [0u8; FIRST_LINE_OCTETS];
+            let mut out = &mut storage[..];
+            encode_status_utf8(Status::Err, code, text, &mut out).unwrap();
+            let room = out.len();
+            storage[..FIRST_LINE_OCTETS - room].to_vec()
+        };
+        assert_eq!(written(None, "Språk [x]".as_bytes()), "-ERR Språk [x]\r\n".as_bytes());
+        assert_eq!(written(None, "[å]\r\n".as_bytes()), "-ERR (å]??\r\n".as_bytes());
+        assert_eq!(written(None, b"a\xffb"), b"-ERR a?b\r\n");
+        for lead in 0..4 {
+            let text = ["x".repeat(lead), "€".repeat(300)].concat();
+            for code in [None, Some(CodeKind::SysTemp)] {
+                let line = written(code, text.as_bytes());
+                assert!((510..=512).contains(&line.len()) && line.ends_with("€\r\n".as_bytes()), "{lead}");
+                assert!(core::str::from_utf8(&line).is_ok());
+            }
+        }
     }
 
     #[test]

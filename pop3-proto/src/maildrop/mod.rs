@@ -32,6 +32,8 @@ pub enum IndexError {
     Full,
     /// The unique-id has not 1 to 70 octets in 0x21–0x7E (R1939-7.2).
     BadUniqueId,
+    /// No maildrop is being opened: numbers are fixed once it is open (R1939-4.6).
+    NotOpening,
 }
 
 /// Why a message cannot be used.
@@ -54,6 +56,8 @@ pub struct IndexEntry<'a> {
     pub octets: u64,
     /// Its unique-id.
     pub unique_id: UniqueId<'a>,
+    /// Whether it is shown to sessions in UTF-8 mode only; see [`Index::require_utf8`].
+    pub needs_utf8: bool,
 }
 
 impl<S: Storage> Index<S> {
@@ -79,6 +83,17 @@ impl<S: Storage> Index<S> {
         self.messages = self.messages.saturating_add(1);
         self.octets = self.octets.saturating_add(octets);
         Ok(number)
+    }
+
+    /// Notes that a message can be shown in UTF-8 mode only, and has no surrogate: `LIST`, `RETR` and `TOP` of it are
+    /// refused by `-ERR [UTF8]` in other sessions (R6856-5.1).
+    ///
+    /// # Errors
+    ///
+    /// [`NoMessage::Absent`]: it is not there. Nothing changed.
+    pub fn require_utf8(&mut self, number: MessageNumber) -> Result<(), NoMessage> {
+        self.storage.entries_mut().get_mut(number.index()).ok_or(NoMessage::Absent)?.needs_utf8 = true;
+        Ok(())
     }
 
     /// Marks a message as deleted (`DELE`).
@@ -163,7 +178,8 @@ impl<S: Storage> Index<S> {
         let before = at.checked_sub(1).and_then(|previous| self.storage.entries().get(previous));
         let id_start = before.map_or(0, Entry::id_end);
         let unique_id = UniqueId::new(self.storage.ids().get(id_start..entry.id_end())?)?;
-        Some((IndexEntry { number, octets: entry.octets, unique_id }, entry.marked))
+        let needs_utf8 = entry.needs_utf8;
+        Some((IndexEntry { number, octets: entry.octets, unique_id, needs_utf8 }, entry.marked))
     }
 }
 
@@ -184,6 +200,7 @@ impl fmt::Display for IndexError {
         match self {
             Self::Full => f.write_str("maildrop index is full"),
             Self::BadUniqueId => f.write_str("unique-id is not 1 to 70 octets in 0x21-0x7e"),
+            Self::NotOpening => f.write_str("no maildrop is being opened"),
         }
     }
 }

@@ -8,14 +8,15 @@ pub struct Entry {
     pub(super) octets: u64,
     id_end: u32,
     pub(super) marked: bool,
+    pub(super) needs_utf8: bool,
 }
 
 impl Entry {
     /// To fill storage with.
-    pub const EMPTY: Self = Self { octets: 0, id_end: 0, marked: false };
+    pub const EMPTY: Self = Self::new(0, 0);
 
     pub(super) const fn new(octets: u64, id_end: u32) -> Self {
-        Self { octets, id_end, marked: false }
+        Self { octets, id_end, marked: false, needs_utf8: false }
     }
 
     /// Where the unique-id ends among the ids; it begins where that of the entry before ends.

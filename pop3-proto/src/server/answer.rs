@@ -1,9 +1,7 @@
-//! The words of a session: one constant text for each thing there is to say.
-//!
-//! No text holds octets of the client (RP-ALPACA.2), none begins with `[` (R2449-6.4), and what an attacker could learn
-//! from - whether a user exists, whether a password was right - is worded alike (R1939-7.5, R8314-4.3).
+//! What goes behind a status indicator: refusals with their codes, and texts put together from words and numbers.
 
-use crate::codec::{CodeKind, Digits, DropListing};
+use super::Phrase;
+use crate::codec::{CodeKind, Digits, FIRST_LINE_OCTETS};
 
 /// A refusal by the driver, and with it the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,55 +38,40 @@ impl Refusal {
         }
     }
 
-    pub(super) const fn text(self) -> &'static str {
+    pub(super) const fn phrase(self) -> Phrase {
         match self {
-            Self::Credentials => "authentication failed",
-            Self::InUse => "maildrop is in use by another session",
-            Self::LoginDelay => "too soon after the last login",
-            Self::Temporary => "temporary fault, try again later",
-            Self::Permanent => "permanent fault, ask the administrator",
-            Self::Gone => NO_SUCH_MESSAGE,
-            Self::Malformed => "malformed SASL message",
-            Self::NeedsUtf8 => "message needs UTF-8 mode",
+            Self::Credentials => Phrase::AuthenticationFailed,
+            Self::InUse => Phrase::InUse,
+            Self::LoginDelay => Phrase::LoginDelay,
+            Self::Temporary => Phrase::TemporaryFault,
+            Self::Permanent => Phrase::PermanentFault,
+            Self::Gone => Phrase::NoSuchMessage,
+            Self::Malformed => Phrase::MalformedSasl,
+            Self::NeedsUtf8 => Phrase::NeedsUtf8,
         }
     }
 }
 
-pub(super) const BYE: &str = "bye";
-pub(super) const ENCRYPTION_REQUIRED: &str = "encryption required";
+/// To a client that speaks another protocol, and so has no language.
 pub(super) const FOREIGN: &str = "this is a POP3 server";
-pub(super) const LINE_TOO_LONG: &str = "line too long";
-pub(super) const MARKED: &str = "message marked as deleted";
-pub(super) const ALREADY_MARKED: &str = "message is already marked as deleted";
-pub(super) const MESSAGE_FOLLOWS: &str = "message follows";
-pub(super) const NO_SUCH_MECHANISM: &str = "mechanism not available";
-pub(super) const NO_SUCH_MESSAGE: &str = "no such message";
-pub(super) const NOT_HERE: &str = "command not valid in this state";
-pub(super) const NOT_REMOVED: &str = "some deleted messages not removed";
-pub(super) const SASL_CANCELLED: &str = "authentication cancelled";
-pub(super) const SEND_PASSWORD: &str = "send PASS";
-pub(super) const START_TLS: &str = "begin TLS";
-pub(super) const SYNTAX: &str = "unknown or malformed command";
-pub(super) const TOO_MANY: &str = "too many errors";
-pub(super) const UNMARKED: &str = "no message is marked as deleted";
-pub(super) const UNSUPPORTED: &str = "not supported";
 
 /// A text that is put together from words and numbers, without a formatter.
 pub(super) struct Text {
-    octets: [u8; 128],
+    octets: [u8; FIRST_LINE_OCTETS],
     len: usize,
 }
 
 impl Text {
     pub(super) const fn new() -> Self {
-        Self { octets: [0; 128], len: 0 }
+        Self { octets: [0; FIRST_LINE_OCTETS], len: 0 }
     }
 
+    /// Appends as much as there is room for.
     pub(super) fn octets(&mut self, octets: &[u8]) {
-        let end = self.len.saturating_add(octets.len());
-        if let Some(room) = self.octets.get_mut(self.len..end) {
-            room.copy_from_slice(octets);
-            self.len = end;
+        let room = self.octets.get_mut(self.len..).unwrap_or(&mut []);
+        for (place, &octet) in room.iter_mut().zip(octets) {
+            *place = octet;
+            self.len = self.len.saturating_add(1);
         }
     }
 
@@ -100,14 +83,44 @@ impl Text {
         self.octets(Digits::new(number).as_bytes());
     }
 
-    pub(super) fn totals(&mut self, totals: &DropListing) {
-        self.number(u64::from(totals.messages));
-        self.words(if totals.messages == 1 { " message (" } else { " messages (" });
-        self.number(totals.octets.unwrap_or(u64::MAX));
-        self.words(" octets)");
+    /// Appends `template` with its holes filled.
+    pub(super) fn filled(&mut self, template: &str, messages: u32, octets: u64) {
+        let mut rest = template;
+        while let Some((before, behind)) = rest.split_once('{') {
+            self.words(before);
+            if let Some(tail) = behind.strip_prefix("messages}") {
+                self.number(u64::from(messages));
+                rest = tail;
+            } else if let Some(tail) = behind.strip_prefix("octets}") {
+                self.number(octets);
+                rest = tail;
+            } else {
+                self.words("{");
+                rest = behind;
+            }
+        }
+        self.words(rest);
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
         self.octets.get(..self.len).unwrap_or(&[])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    #[test]
+    fn r1939_3_5_holes_are_filled_and_a_long_text_is_cut() {
+        let text = |template: &str| {
+            let mut text = Text::new();
+            text.filled(template, 2, 130);
+            String::from_utf8(text.as_bytes().to_vec()).unwrap()
+        };
+        assert_eq!(text("a {messages} b {octets}{octets}"), "a 2 b 130130");
+        assert_eq!(text("{x} {messages {octets} {"), "{x} {messages 130 {");
+        assert_eq!(text(&"x".repeat(600)).len(), FIRST_LINE_OCTETS);
     }
 }

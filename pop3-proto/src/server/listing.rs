@@ -1,4 +1,4 @@
-//! Lists on demand: `LIST`, `UIDL`, `CAPA` and `AUTH` alone, a line at a time into whatever room there is.
+//! Lists on demand: `LIST`, `UIDL`, `CAPA`, `LANG` and `AUTH` alone, a line at a time into whatever room there is.
 //!
 //! A list of a million messages needs no second list and no buffer: what is kept between two calls is where the list
 //! stands (PB-S41).
@@ -21,6 +21,8 @@ pub(super) enum Listing {
     Capabilities(usize),
     /// `AUTH`: the next of the mechanisms that are announced.
     Mechanisms(usize),
+    /// `LANG`: the next language.
+    Languages(usize),
 }
 
 impl Listing {
@@ -57,6 +59,9 @@ impl Listing {
                     }),
                     None => Ok(false),
                 },
+                Self::Languages(position) => config.language_line(*position, out).inspect(|_| {
+                    *position = position.saturating_add(1);
+                }),
             };
             match more {
                 Ok(true) => {}

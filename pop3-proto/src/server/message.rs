@@ -3,7 +3,7 @@
 //! Driven by [`Session::start_message`], [`Session::body`] and [`Session::end_message`]. A message that fails midway has no
 //! end line: the client must not take the part for the whole (R1939-3.18).
 
-use super::answer::{self, Text};
+use super::Phrase;
 use super::session::{Pending, Session};
 use crate::body::{Progress, TopFilter};
 use crate::buffer::Sink;
@@ -20,14 +20,9 @@ impl<S: Storage> Session<'_, S> {
         let Pending::Message { octets, top } = self.pending else {
             return Err(ApiMisuse::ReplyNotOwed.into());
         };
-        if top.is_some() {
-            self.server.start_body(answer::MESSAGE_FOLLOWS.as_bytes(), self.config.rules, out)?;
-        } else {
-            let mut text = Text::new();
-            text.number(octets);
-            text.words(" octets");
-            self.server.start_body(text.as_bytes(), self.config.rules, out)?;
-        }
+        let phrase = if top.is_some() { Phrase::MessageFollows } else { Phrase::MessageHasOctets };
+        let text = self.filled(phrase, 1, octets);
+        self.server.start_body(text.as_bytes(), self.config.rules, out)?;
         self.pending = Pending::Sending {
             expected: if top.is_some() { None } else { Some(octets) },
             filter: top.map(TopFilter::new),

@@ -17,22 +17,31 @@
 mod answer;
 mod event;
 mod foreign;
+mod language;
 mod listing;
 mod message;
 mod offer;
+mod phrase;
 mod receive;
+mod request;
 mod session;
 #[cfg(test)]
 mod tests;
+mod translations;
+mod utf8;
 
+pub use answer::Refusal;
 pub use event::{Rejection, ServerEvent};
+pub use language::Language;
 pub use message::MessageProgress;
-pub use offer::{MechanismOffer, Needs, SessionConfig};
-pub use session::{CloseReason, Refusal, Request, SaslInput, Session, SessionCounts};
+pub use offer::{MechanismOffer, Needs, SessionConfig, Utf8Offer};
+pub use phrase::Phrase;
+pub use request::{CloseReason, Request, SaslInput, SessionCounts};
+pub use session::Session;
 
 use crate::body::{BodyEncoder, BodyRules, Progress};
-use crate::buffer::Sink;
-use crate::codec::{Base64, CodeKind, ReplyShape, Status, Verb, encode_status, put_line};
+use crate::buffer::{Full, Sink};
+use crate::codec::{Base64, CodeKind, ReplyShape, Status, Verb, encode_status, encode_status_utf8, put_line};
 use crate::error::{ApiMisuse, Error, ReplyError};
 use crate::limits::{ServerLimits, Timeout, WaitingFor};
 use crate::line::Framer;
@@ -47,6 +56,12 @@ pub struct Server {
     lenient: bool,
     tls: bool,
     stls_offered: bool,
+    /// `UTF8` was answered by `+OK`.
+    utf8: bool,
+    /// `UTF8` is taken after the login too.
+    lenient_utf8: bool,
+    /// Texts may hold UTF-8: `LANG` was answered by `+OK`.
+    utf8_text: bool,
     limits: ServerLimits,
     failure: Option<Error>,
 }
@@ -79,9 +94,23 @@ impl Server {
             lenient: lenient_lf,
             tls,
             stls_offered,
+            utf8: false,
+            lenient_utf8: false,
+            utf8_text: false,
             limits,
             failure: None,
         }
+    }
+
+    /// Takes `UTF8` after the login too, where it has no effect on the [mode](Self::is_utf8) (PB-Q52). Off unless set.
+    pub const fn tolerate_utf8_after_login(&mut self) {
+        self.lenient_utf8 = true;
+    }
+
+    /// Lets UTF-8 pass in the texts of replies, from the reply on that follows. Only for a connection on which `LANG`
+    /// succeeds (R6856-3.1); `false` takes it back. When TLS starts it is off again.
+    pub const fn allow_utf8_text(&mut self, allow: bool) {
+        self.utf8_text = allow;
     }
 
     /// Writes the greeting: `+OK` (R1939-4.1). `text` must not hold `<…>`, which would offer `APOP` (R1939-7.9).
@@ -136,7 +165,10 @@ impl Server {
         let next = self.next_state(status, |shape| {
             matches!(shape, ReplyShape::Single | ReplyShape::Sasl | ReplyShape::Tls)
         })?;
-        encode_status(status, code, text, out)?;
+        self.encode_status(status, code, text, out)?;
+        self.utf8 |= status == Status::Ok
+            && matches!(self.owed, Owed::Reply { verb: Some(Verb::Utf8), .. })
+            && next == State::Authorization;
         self.state = next;
         self.owed = Owed::Nothing;
         Ok(())
@@ -192,7 +224,7 @@ impl Server {
     /// [`ReplyError`]: nothing was written, nothing changed.
     pub fn start_lines(&mut self, text: &[u8], out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
         let next = self.next_state(Status::Ok, |shape| matches!(shape, ReplyShape::Lines(_)))?;
-        encode_status(Status::Ok, None, text, out)?;
+        self.encode_status(Status::Ok, None, text, out)?;
         self.state = next;
         self.owed = Owed::Lines;
         Ok(())
@@ -240,7 +272,7 @@ impl Server {
         out: &mut (impl Sink + ?Sized),
     ) -> Result<(), ReplyError> {
         let next = self.next_state(Status::Ok, |shape| shape == ReplyShape::Body)?;
-        encode_status(Status::Ok, None, text, out)?;
+        self.encode_status(Status::Ok, None, text, out)?;
         self.state = next;
         self.owed = Owed::Body(BodyEncoder::new(rules));
         Ok(())
@@ -301,6 +333,7 @@ impl Server {
         }
         self.state = State::Authorization;
         self.tls = true;
+        self.utf8_text = false;
         Ok(())
     }
 
@@ -342,6 +375,12 @@ impl Server {
         self.tls
     }
 
+    /// Whether the session is in UTF-8 mode: `UTF8` was answered by `+OK` before the login (R6856-2.1). `STLS` has no
+    /// place any more then (R6856-2.7).
+    pub const fn is_utf8(&self) -> bool {
+        self.utf8
+    }
+
     /// Whether the next thing to do is to read from the client.
     pub const fn wants_input(&self) -> bool {
         matches!(self.owed, Owed::Nothing | Owed::Response)
@@ -375,6 +414,29 @@ impl Server {
         }
     }
 
+    fn encode_status(
+        &self,
+        status: Status,
+        code: Option<CodeKind>,
+        text: &[u8],
+        out: &mut (impl Sink + ?Sized),
+    ) -> Result<(), Full> {
+        if self.utf8_text {
+            encode_status_utf8(status, code, text, out)
+        } else {
+            encode_status(status, code, text, out)
+        }
+    }
+
+    /// Where the session goes if `verb` succeeds now; `None` where it has no place.
+    fn success(&self, verb: Verb) -> Option<State> {
+        match (verb, self.state) {
+            (Verb::Stls, _) if !self.stls_offered || self.tls || self.utf8 => None,
+            (Verb::Utf8, State::Transaction) if self.lenient_utf8 => Some(State::Transaction),
+            _ => state::success(self.state, verb),
+        }
+    }
+
     fn next_state(&self, status: Status, fits: impl FnOnce(ReplyShape) -> bool) -> Result<State, ApiMisuse> {
         match (&self.owed, status) {
             // A -ERR is one line for every command, and the only reply to a rejected one.
@@ -386,7 +448,7 @@ impl Server {
                 state::next(self.state, *verb, status).map_err(|_| ApiMisuse::ReplyNotOwed)
             }
             (Owed::Reply { verb: Some(verb), shape }, Status::Ok) if fits(*shape) => {
-                state::next(self.state, *verb, status).map_err(|_| ApiMisuse::ReplyNotOwed)
+                self.success(*verb).ok_or(ApiMisuse::ReplyNotOwed)
             }
             _ => Err(ApiMisuse::ReplyNotOwed),
         }

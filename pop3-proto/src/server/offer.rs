@@ -1,5 +1,6 @@
 //! What a session offers: its configuration, and the capabilities that follow from it.
 
+use super::language::{I_DEFAULT, Language};
 use crate::body::BodyRules;
 use crate::buffer::{Full, Sink};
 use crate::codec::{Capability, FIRST_LINE_OCTETS, MechanismName, Words, put_line};
@@ -14,8 +15,13 @@ pub struct SessionConfig<'c> {
     pub limits: ServerLimits,
     /// How messages are delivered; the sizes that the driver adds to the index must follow the same rules.
     pub rules: BodyRules,
-    /// What the greeting says behind `+OK`. It must not hold `<…>` (R1939-7.9).
+    /// What the greeting says behind `+OK`. Angle brackets in it become round ones, as clients would take `<…>` for an
+    /// offer of `APOP` (R1939-7.9).
     pub greeting: &'c str,
+    /// The timestamp of the greeting, by which `APOP` is offered: a message-id with its brackets, another for each
+    /// session, as `apop::Timestamp` makes it (feature `md5`). It is used where TLS was there before the greeting, and
+    /// nowhere else; what is no message-id is not used either (R1939-7.9, R1939-7.11).
+    pub apop: Option<&'c [u8]>,
     /// Whether `USER` and `PASS` may log in.
     pub user_pass: bool,
     /// The SASL mechanisms, strongest first.
@@ -30,6 +36,17 @@ pub struct SessionConfig<'c> {
     pub expire: Option<Option<u32>>,
     /// The `LOGIN-DELAY` capability in seconds.
     pub login_delay: Option<u32>,
+    /// Whether `UTF8` is offered. If it is, the driver must show messages whose headers are not ASCII in another way
+    /// while the session is not [in UTF-8 mode](super::Session::is_utf8), or refuse them (R6856-2.3).
+    pub utf8: Utf8Offer,
+    /// `UTF8` is answered by `+OK` after the login too (Outlook sends it there, PB-Q52). Numbers and sizes have been told
+    /// by then, so it changes nothing: messages are shown as at the login.
+    pub lenient_utf8: bool,
+    /// The languages of reply texts that `LANG` offers; none: it is not offered. `i-default` is always among them.
+    pub languages: &'c [Language<'c>],
+    /// The tag of the language that `LANG *` chooses: the operator's, the same for all users (R6856-3.3, R6856-7.1). One
+    /// that is not offered is as `i-default`.
+    pub default_language: &'c str,
     /// LF alone ends a command, and trailing blanks do not count: for typing by hand (PB-Q53).
     pub lenient_lf: bool,
 }
@@ -40,6 +57,7 @@ impl SessionConfig<'_> {
         limits: ServerLimits::DEFAULT,
         rules: BodyRules::new(),
         greeting: "POP3 server ready",
+        apop: None,
         user_pass: true,
         mechanisms: &[],
         allow_cleartext_login: false,
@@ -47,6 +65,10 @@ impl SessionConfig<'_> {
         implementation: None,
         expire: None,
         login_delay: None,
+        utf8: Utf8Offer::No,
+        lenient_utf8: false,
+        languages: &[],
+        default_language: I_DEFAULT,
         lenient_lf: false,
     };
 }
@@ -63,6 +85,20 @@ fn implementation(text: &str) -> &[u8] {
     let text = text.as_bytes();
     let end = text.iter().position(u8::is_ascii_control).unwrap_or(text.len()).min(room);
     text.get(..end).unwrap_or(&[])
+}
+
+/// Whether a session offers `UTF8`, and what for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Utf8Offer {
+    /// Not at all. UTF-8 in names and passwords goes to the driver all the same, as deployed clients send it unasked
+    /// (PB-C40).
+    #[default]
+    No,
+    /// For messages. Names and passwords of `USER`, `PASS` and `APOP` must be ASCII.
+    Messages,
+    /// For messages, and for names and passwords, before `UTF8` too: `UTF8 USER` (R6856-2.2.1).
+    MessagesAndLogin,
 }
 
 /// A SASL mechanism that a session offers.
@@ -118,6 +154,17 @@ impl<'c> SessionConfig<'c> {
         })
     }
 
+    /// The timestamp of the greeting, if `APOP` is offered; `tls`: at the greeting.
+    pub(super) fn timestamp(&self, tls: bool) -> Option<&'c [u8]> {
+        self.apop.filter(|apop| tls && crate::msg_id::timestamp(apop) == Some(apop))
+    }
+
+    /// Whether `octets` may be a name or password of `USER`, `PASS` or `APOP`: ASCII, or UTF-8 unless the offer of
+    /// `UTF8` leaves them out (R6856-2.2.1, R6856-2.2.2).
+    pub(super) fn takes(&self, octets: &[u8]) -> bool {
+        octets.is_ascii() || (self.utf8 != Utf8Offer::Messages && core::str::from_utf8(octets).is_ok())
+    }
+
     /// Those of them that are announced.
     pub(super) fn listed(&self, tls: bool) -> impl Iterator<Item = &MechanismOffer<'c>> {
         self.usable(tls).filter(|offer| offer.listed)
@@ -143,9 +190,14 @@ impl<'c> SessionConfig<'c> {
             5 => Some(Capability::AuthRespCode),
             6 => Some(Capability::Pipelining),
             7 => offered(self.stls && !tls && state != State::Transaction, Capability::Stls),
-            8 => self.login_delay.map(|seconds| Capability::LoginDelay { seconds, per_user: false }),
-            9 => self.expire.map(|days| Capability::Expire { days, per_user: false }),
-            10 => self.implementation.map(|text| Capability::Implementation(implementation(text))),
+            8 => offered(
+                self.utf8 != Utf8Offer::No,
+                Capability::Utf8 { user: self.utf8 == Utf8Offer::MessagesAndLogin },
+            ),
+            9 => offered(!self.languages.is_empty(), Capability::Lang),
+            10 => self.login_delay.map(|seconds| Capability::LoginDelay { seconds, per_user: false }),
+            11 => self.expire.map(|days| Capability::Expire { days, per_user: false }),
+            12 => self.implementation.map(|text| Capability::Implementation(implementation(text))),
             _ => return Ok(false),
         };
         line.map_or(Ok(()), |capability| capability.encode(out)).map(|()| true)

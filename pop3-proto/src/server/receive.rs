@@ -62,7 +62,7 @@ impl Server {
         let password = line.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"PASS "));
         let line = if self.lenient && !password { line.trim_ascii_end() } else { line };
         let rejection = match Command::parse(line) {
-            Ok(command) if self.has_place(command.verb()) => {
+            Ok(command) if self.success(command.verb()).is_some() => {
                 trace!("server: {} in {:?}", command.verb(), self.state);
                 self.owed = Owed::Reply { verb: Some(command.verb()), shape: command.reply_shape() };
                 return ServerEvent::Command(command);
@@ -72,11 +72,6 @@ impl Server {
         };
         self.owed = Owed::Reply { verb: None, shape: ReplyShape::Single };
         ServerEvent::Rejected(rejection)
-    }
-
-    fn has_place(&self, verb: Verb) -> bool {
-        let stls = verb != Verb::Stls || (self.stls_offered && !self.tls);
-        stls && state::success(self.state, verb).is_some()
     }
 
     fn response<'i>(&mut self, line: &'i [u8]) -> ServerEvent<'i> {

@@ -1,111 +1,33 @@
 //! A whole POP3 session: the maildrop's numbers, sizes and marks, and every answer that needs nothing of the world.
 //!
-//! [`Session`] answers `STAT`, `LIST`, `UIDL`, `DELE`, `RSET`, `NOOP`, `CAPA`, `USER` and all mistakes by itself and asks its
+//! [`Session`] answers `STAT`, `LIST`, `UIDL`, `DELE`, `RSET`, `NOOP`, `CAPA`, `USER`, `UTF8`, `LANG` and all mistakes by itself and asks its
 //! driver for what needs the world, as a [`Request`]: check a password or take part in a SASL exchange and open the
 //! maildrop, open a message, start TLS, remove the marked messages, close. It stands on [`Server`], which keeps the order
-//! of the protocol. RFC 1939, RFC 2449, RFC 3206, RFC 2595, RFC 5034.
+//! of the protocol. RFC 1939, RFC 2449, RFC 3206, RFC 2595, RFC 5034, RFC 6856.
 
-use super::Server;
 use super::answer::{self, Text};
 use super::event::{Rejection, ServerEvent};
 use super::foreign::is_foreign;
+use super::language::Language;
 use super::listing::Listing;
 use super::offer::{MechanismOffer, SessionConfig};
+use super::request::{CloseReason, Request, SaslInput, SessionCounts};
+use super::utf8::out_of_place;
+use super::{Phrase, Refusal, Server};
 use crate::body::TopFilter;
 use crate::buffer::Sink;
 use crate::client::{Received, Step};
 use crate::codec::{
-    Arg, Base64, CodeKind, Command, FIRST_LINE_OCTETS, InitialResponse, MechanismName, MessageNumber, Secret,
-    Status, encode_status,
+    Arg, CodeKind, Command, FIRST_LINE_OCTETS, InitialResponse, MechanismName, MessageNumber, Status,
+    encode_status,
 };
 use crate::error::{ApiMisuse, Error, ReplyError};
 use crate::limits::Timeout;
 use crate::maildrop::{Index, IndexEntry, IndexError, NoMessage, Storage};
 use crate::state::State;
 
-pub use super::answer::Refusal;
-
 /// The longest name that `USER` takes, in octets: what a command of 255 octets has room for.
 const USER_OCTETS: usize = 255;
-
-/// What a session asks of its driver. The session takes no input until it has its answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Request<'i> {
-    /// Check this password for [`Session::user`] and open the maildrop: add its messages with
-    /// [`Session::add_message`], then call [`Session::opened`]; or [`Session::refuse`].
-    Login {
-        /// The password.
-        password: Secret<'i>,
-    },
-    /// Take part in a SASL exchange: [`Session::challenge`], or open the maildrop as for [`Login`](Self::Login), or
-    /// [`Session::refuse`]. After [`SaslInput::Ended`] nothing is to be answered.
-    Sasl(SaslInput<'i>),
-    /// Open this message: [`Session::start_message`], [`Session::body`] and [`Session::end_message`]; or
-    /// [`Session::refuse`].
-    Message {
-        /// Which.
-        number: MessageNumber,
-    },
-    /// The `+OK` to `STLS` is in the output: flush it, do the handshake, call [`Session::tls_started`]; or close.
-    StartTls,
-    /// `QUIT`: remove the messages of [`Session::marked`], free the lock, then call [`Session::committed`].
-    Commit,
-    /// Flush the output and close. Said again at each further call.
-    Close(CloseReason),
-}
-
-/// What a SASL exchange of the server is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum SaslInput<'i> {
-    /// The client has chosen a mechanism that is offered and may be used now.
-    Start {
-        /// The mechanism.
-        mechanism: MechanismName<'i>,
-        /// Its first message, if it came with the command.
-        initial: Option<InitialResponse<'i>>,
-    },
-    /// The answer to a challenge.
-    Response(Base64<'i>),
-    /// The exchange is over: cancelled, or a line of it was no base64. The `-ERR` is in the output already.
-    Ended,
-    /// The client has answered a [`Session::report`], in whatever way: call [`Session::refuse`] with
-    /// [`Refusal::Credentials`] (RP-XO.3, PB-Q65).
-    Acknowledged,
-}
-
-/// Why a session ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// `QUIT` was answered.
-    Quit,
-    /// Too many logins failed.
-    FailedLogins,
-    /// Too many commands were bad.
-    BadCommands,
-    /// The client speaks another protocol.
-    ForeignProtocol,
-    /// The client is gone, or a wait came to its end.
-    Lost,
-}
-
-/// What happened in a session, for the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SessionCounts {
-    /// Messages sent whole with `RETR`.
-    pub retrieved: u32,
-    /// Their octets before byte-stuffing.
-    pub retrieved_octets: u64,
-    /// Replies to `TOP`.
-    pub tops: u32,
-    /// Failed logins.
-    pub failed_logins: u32,
-    /// Bad commands.
-    pub bad_commands: u32,
-}
 
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
@@ -131,13 +53,17 @@ pub(super) enum Pending {
 pub struct Session<'c, S> {
     pub(super) server: Server,
     pub(super) config: SessionConfig<'c>,
-    index: Index<S>,
+    pub(super) index: Index<S>,
     pub(super) pending: Pending,
     listing: Option<Listing>,
     user: [u8; USER_OCTETS],
     user_octets: usize,
     spoken: bool,
     reporting: bool,
+    /// The greeting had a timestamp: `APOP` is offered.
+    pub(super) stamped: bool,
+    /// What `LANG` has chosen.
+    pub(super) language: Option<&'c Language<'c>>,
     pub(super) bad_in_a_row: u32,
     pub(super) counts: SessionCounts,
 }
@@ -145,8 +71,12 @@ pub struct Session<'c, S> {
 impl<'c, S: Storage> Session<'c, S> {
     /// A session that has not greeted yet. `tls`: whether TLS is established already. What `storage` holds is forgotten.
     pub fn new(config: SessionConfig<'c>, tls: bool, storage: S) -> Self {
+        let mut server = Server::new(tls, config.stls, config.lenient_lf, config.limits);
+        if config.lenient_utf8 {
+            server.tolerate_utf8_after_login();
+        }
         Self {
-            server: Server::new(tls, config.stls, config.lenient_lf, config.limits),
+            server,
             config,
             index: Index::new(storage),
             pending: Pending::Nothing,
@@ -155,6 +85,8 @@ impl<'c, S: Storage> Session<'c, S> {
             user_octets: 0,
             spoken: false,
             reporting: false,
+            stamped: false,
+            language: None,
             bad_in_a_row: 0,
             counts: SessionCounts::default(),
         }
@@ -166,7 +98,24 @@ impl<'c, S: Storage> Session<'c, S> {
     ///
     /// [`ReplyError`]: nothing was written, nothing changed.
     pub fn greet(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        self.server.greet(self.config.greeting.as_bytes(), out)
+        let mut text = Text::new();
+        let stamp = self.config.timestamp(self.server.is_tls());
+        // The timestamp must not be cut, whatever stands before it.
+        let room = stamp.map_or(400, |stamp| 500usize.saturating_sub(stamp.len()));
+        for octet in self.config.greeting.bytes().take(room) {
+            text.octets(match octet {
+                b'<' => b"(",
+                b'>' => b")",
+                _ => core::slice::from_ref(&octet),
+            });
+        }
+        if let Some(stamp) = stamp {
+            text.words(" ");
+            text.octets(stamp);
+        }
+        self.server.greet(text.as_bytes(), out)?;
+        self.stamped = stamp.is_some();
+        Ok(())
     }
 
     /// Takes in octets that came from the client, answers into `out` what it can by itself, and returns the first thing
@@ -242,6 +191,9 @@ impl<'c, S: Storage> Session<'c, S> {
     ///
     /// [`IndexError`]: nothing was added. Refuse the login: a maildrop must not be shown in part (PB-S28).
     pub fn add_message(&mut self, octets: u64, unique_id: &[u8]) -> Result<MessageNumber, IndexError> {
+        if !matches!(self.pending, Pending::Login) {
+            return Err(IndexError::NotOpening);
+        }
         self.index.push(octets, unique_id)
     }
 
@@ -254,7 +206,8 @@ impl<'c, S: Storage> Session<'c, S> {
         if !matches!(self.pending, Pending::Login) {
             return Err(ApiMisuse::ReplyNotOwed.into());
         }
-        self.reply_totals("maildrop has ", out)?;
+        let text = self.totals(Phrase::MaildropHasMessage, Phrase::MaildropHasMessages);
+        self.server.reply(Status::Ok, None, text.as_bytes(), out)?;
         self.pending = Pending::Nothing;
         self.bad_in_a_row = 0;
         Ok(())
@@ -300,7 +253,7 @@ impl<'c, S: Storage> Session<'c, S> {
         if !login && !matches!(self.pending, Pending::Message { .. }) {
             return Err(ApiMisuse::ReplyNotOwed.into());
         }
-        self.server.reply(Status::Err, refusal.code(), refusal.text().as_bytes(), out)?;
+        self.server.reply(Status::Err, refusal.code(), self.text(refusal.phrase()).as_bytes(), out)?;
         self.pending = Pending::Nothing;
         if login {
             self.index.clear();
@@ -330,12 +283,12 @@ impl<'c, S: Storage> Session<'c, S> {
         if !matches!(self.pending, Pending::Commit) {
             return Err(ApiMisuse::ReplyNotOwed.into());
         }
-        let (status, code, text) = if all_removed {
-            (Status::Ok, None, answer::BYE)
+        let (status, code, phrase) = if all_removed {
+            (Status::Ok, None, Phrase::Bye)
         } else {
-            (Status::Err, Some(CodeKind::SysTemp), answer::NOT_REMOVED)
+            (Status::Err, Some(CodeKind::SysTemp), Phrase::NotRemoved)
         };
-        self.server.reply(status, code, text.as_bytes(), out)?;
+        self.server.reply(status, code, self.text(phrase).as_bytes(), out)?;
         self.close(CloseReason::Quit);
         Ok(())
     }
@@ -348,6 +301,7 @@ impl<'c, S: Storage> Session<'c, S> {
     pub fn tls_started(&mut self) -> Result<(), ApiMisuse> {
         self.server.tls_started()?;
         self.forget_user();
+        self.language = None;
         self.pending = Pending::Nothing;
         Ok(())
     }
@@ -439,11 +393,11 @@ impl<'c, S: Storage> Session<'c, S> {
                 return Ok(Some(Request::Sasl(SaslInput::Response(response))));
             }
             ServerEvent::SaslCancelled => {
-                self.err(answer::SASL_CANCELLED, out)?;
+                self.err(Phrase::AuthenticationCancelled, out)?;
                 return Ok(Some(Request::Sasl(SaslInput::Ended)));
             }
             ServerEvent::SaslUndecodable => {
-                self.err(Refusal::Malformed.text(), out)?;
+                self.err(Phrase::MalformedSasl, out)?;
                 self.count_bad();
                 return Ok(Some(Request::Sasl(SaslInput::Ended)));
             }
@@ -463,15 +417,13 @@ impl<'c, S: Storage> Session<'c, S> {
         let bad_before = self.counts.bad_commands;
         match command {
             Command::User(name) => self.user_command(name, out)?,
-            Command::Pass(password) => {
-                self.pending = Pending::Login;
-                return Ok(Some(Request::Login { password }));
-            }
+            Command::Pass(password) => return self.pass(password, out),
+            Command::Apop { name, digest } => return self.apop(name, digest, out),
             Command::Auth { mechanism, initial } => return self.auth(mechanism, initial, out),
-            Command::Mechanisms => self.list(Listing::Mechanisms(0), "mechanisms follow", out)?,
-            Command::Capa => self.list(Listing::Capabilities(0), "capabilities follow", out)?,
+            Command::Mechanisms => self.list(Listing::Mechanisms(0), Phrase::MechanismsFollow, out)?,
+            Command::Capa => self.list(Listing::Capabilities(0), Phrase::CapabilitiesFollow, out)?,
             Command::Stls => {
-                self.ok(answer::START_TLS, out)?;
+                self.ok(Phrase::BeginTls, out)?;
                 self.pending = Pending::Tls;
                 return Ok(Some(Request::StartTls));
             }
@@ -490,6 +442,11 @@ impl<'c, S: Storage> Session<'c, S> {
                 self.reply_list(Listing::UniqueIds(MessageNumber::FIRST), out)?;
             }
             Command::List(Some(number)) | Command::Uidl(Some(number)) => match self.index.get(number) {
+                Ok(message)
+                    if message.needs_utf8 && !self.is_utf8() && matches!(command, Command::List(_)) =>
+                {
+                    self.needs_utf8(out)?;
+                }
                 Ok(message) => {
                     let mut text = Text::new();
                     text.number(u64::from(number.get()));
@@ -503,6 +460,7 @@ impl<'c, S: Storage> Session<'c, S> {
                 Err(_) => self.no_such_message(out)?,
             },
             Command::Retr(number) | Command::Top { number, .. } => match self.index.get(number) {
+                Ok(message) if message.needs_utf8 && !self.is_utf8() => self.needs_utf8(out)?,
                 Ok(message) => {
                     let top = if let Command::Top { lines, .. } = command { Some(lines) } else { None };
                     self.pending = Pending::Message { octets: message.octets, top };
@@ -513,18 +471,18 @@ impl<'c, S: Storage> Session<'c, S> {
             Command::Dele(number) => match self.index.get(number) {
                 Ok(_) => {
                     // Marked only once the reply has found room; it is there and unmarked, so this cannot fail.
-                    self.ok(answer::MARKED, out)?;
+                    self.ok(Phrase::Marked, out)?;
                     self.index.mark(number).map_err(|_| ApiMisuse::ReplyNotOwed)?;
                 }
                 Err(NoMessage::Marked) => {
-                    self.err(answer::ALREADY_MARKED, out)?;
+                    self.err(Phrase::AlreadyMarked, out)?;
                     self.count_bad();
                 }
                 Err(NoMessage::Absent) => self.no_such_message(out)?,
             },
-            Command::Noop => self.ok("nothing done", out)?,
+            Command::Noop => self.ok(Phrase::NothingDone, out)?,
             Command::Rset => {
-                self.ok(answer::UNMARKED, out)?;
+                self.ok(Phrase::Unmarked, out)?;
                 self.index.unmark_all();
             }
             Command::Quit if self.server.state() == State::Transaction => {
@@ -532,13 +490,11 @@ impl<'c, S: Storage> Session<'c, S> {
                 return Ok(Some(Request::Commit));
             }
             Command::Quit => {
-                self.ok(answer::BYE, out)?;
+                self.ok(Phrase::Bye, out)?;
                 self.close(CloseReason::Quit);
             }
-            Command::Apop { .. } | Command::Utf8 | Command::Lang(_) => {
-                self.err(answer::UNSUPPORTED, out)?;
-                self.count_bad();
-            }
+            Command::Utf8 => self.utf8(out)?,
+            Command::Lang(range) => self.lang(range, out)?,
         }
         if self.counts.bad_commands == bad_before {
             self.bad_in_a_row = 0;
@@ -550,23 +506,21 @@ impl<'c, S: Storage> Session<'c, S> {
         self.forget_user();
         if !self.config.user_pass || !self.config.privacy(self.server.is_tls()) {
             // The same words for every name: nothing was looked up (R8314-4.3).
-            let text = if self.config.user_pass { answer::ENCRYPTION_REQUIRED } else { answer::UNSUPPORTED };
-            self.err(text, out)?;
+            let phrase = if self.config.user_pass { Phrase::EncryptionRequired } else { Phrase::Unsupported };
+            self.err(phrase, out)?;
             self.count_bad();
             return Ok(());
         }
         let name = name.as_bytes();
-        match self.user.get_mut(..name.len()) {
-            // Ill-formed UTF-8 names nobody (R6856-2.2.2).
-            Some(room) if core::str::from_utf8(name).is_ok() => {
-                self.server.reply(Status::Ok, None, answer::SEND_PASSWORD.as_bytes(), out)?;
-                room.copy_from_slice(name);
-                self.user_octets = name.len();
-            }
-            _ => {
-                self.err(answer::SYNTAX, out)?;
-                self.count_bad();
-            }
+        if !self.config.takes(name) || name.len() > USER_OCTETS {
+            self.err(Phrase::Syntax, out)?;
+            self.count_bad();
+            return Ok(());
+        }
+        self.ok(Phrase::SendPassword, out)?;
+        if let Some(room) = self.user.get_mut(..name.len()) {
+            room.copy_from_slice(name);
+            self.user_octets = name.len();
         }
         Ok(())
     }
@@ -583,64 +537,62 @@ impl<'c, S: Storage> Session<'c, S> {
             self.pending = Pending::Login;
             return Ok(Some(Request::Sasl(SaslInput::Start { mechanism, initial })));
         }
-        let text = if known { answer::ENCRYPTION_REQUIRED } else { answer::NO_SUCH_MECHANISM };
-        self.err(text, out)?;
+        let phrase = if known { Phrase::EncryptionRequired } else { Phrase::NoSuchMechanism };
+        self.err(phrase, out)?;
         self.count_bad();
         Ok(None)
     }
 
     fn reject(&mut self, rejection: Rejection, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        let text = match rejection {
-            Rejection::OutOfPlace(_) => answer::NOT_HERE,
-            Rejection::TooLong => answer::LINE_TOO_LONG,
-            Rejection::Syntax(_) => answer::SYNTAX,
+        let phrase = match rejection {
+            Rejection::OutOfPlace(verb) => out_of_place(verb, self.server.state(), self.server.is_tls()),
+            Rejection::TooLong => Phrase::LineTooLong,
+            Rejection::Syntax(_) => Phrase::Syntax,
         };
-        self.err(text, out)?;
+        self.err(phrase, out)?;
         self.count_bad();
         Ok(())
     }
 
     fn no_such_message(&mut self, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        self.err(answer::NO_SUCH_MESSAGE, out)?;
+        self.err(Phrase::NoSuchMessage, out)?;
         self.count_bad();
         Ok(())
     }
 
-    fn list(
+    pub(super) fn list(
         &mut self,
         listing: Listing,
-        text: &str,
+        phrase: Phrase,
         out: &mut (impl Sink + ?Sized),
     ) -> Result<(), ReplyError> {
-        self.server.start_lines(text.as_bytes(), out)?;
+        self.server.start_lines(self.text(phrase).as_bytes(), out)?;
         self.listing = Some(listing);
         Ok(())
     }
 
     fn reply_list(&mut self, listing: Listing, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        let mut text = Text::new();
-        text.totals(&self.index.drop_listing());
+        let text = self.totals(Phrase::OneMessage, Phrase::SeveralMessages);
         self.server.start_lines(text.as_bytes(), out)?;
         self.listing = Some(listing);
         Ok(())
     }
 
-    fn reply_totals(&mut self, words: &str, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        let mut text = Text::new();
-        text.words(words);
-        text.totals(&self.index.drop_listing());
-        self.server.reply(Status::Ok, None, text.as_bytes(), out)
+    fn totals(&self, one: Phrase, several: Phrase) -> Text {
+        let totals = self.index.drop_listing();
+        let phrase = if totals.messages == 1 { one } else { several };
+        self.filled(phrase, totals.messages, totals.octets.unwrap_or(u64::MAX))
     }
 
-    fn ok(&mut self, text: &str, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        self.server.reply(Status::Ok, None, text.as_bytes(), out)
+    pub(super) fn ok(&mut self, phrase: Phrase, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.server.reply(Status::Ok, None, self.text(phrase).as_bytes(), out)
     }
 
-    fn err(&mut self, text: &str, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        self.server.reply(Status::Err, None, text.as_bytes(), out)
+    pub(super) fn err(&mut self, phrase: Phrase, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
+        self.server.reply(Status::Err, None, self.text(phrase).as_bytes(), out)
     }
 
-    fn count_bad(&mut self) {
+    pub(super) fn count_bad(&mut self) {
         self.counts.bad_commands = self.counts.bad_commands.saturating_add(1);
         self.bad_in_a_row = self.bad_in_a_row.saturating_add(1);
         let limits = &self.config.limits;
@@ -650,7 +602,7 @@ impl<'c, S: Storage> Session<'c, S> {
             self.counts.bad_commands >= limits.bad_commands_before_login
         };
         if too_many || self.counts.bad_commands >= limits.bad_commands {
-            debug!("session: {}", answer::TOO_MANY);
+            debug!("session: too many errors");
             self.close(CloseReason::BadCommands);
         }
     }

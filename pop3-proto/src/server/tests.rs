@@ -1,5 +1,6 @@
 //! The session over a model of its driver, fed with octets that are cut in many ways.
 
+mod apop;
 mod commit;
 mod counts;
 mod lines;
@@ -11,6 +12,7 @@ mod sasl;
 mod session;
 mod states;
 mod stls;
+mod utf8;
 
 use super::*;
 use crate::maildrop::HeapStorage;
@@ -47,6 +49,8 @@ struct World<'c> {
     /// Octets of the output buffer, and of the room for a message.
     out_octets: usize,
     room: usize,
+    /// Who can log in, by which password.
+    account: (&'static [u8], &'static [u8]),
     /// How often a password or SASL message reached the driver, and a handshake was due.
     checks: u32,
     handshakes: u32,
@@ -65,6 +69,7 @@ impl<'c> World<'c> {
             committed: None,
             out_octets: 4096,
             room: 61,
+            account: (b"alice", b"wonder land"),
             checks: 0,
             handshakes: 0,
         };
@@ -137,8 +142,13 @@ impl<'c> World<'c> {
             Step::NeedInput | Step::Paused => {}
             Step::Event(Request::Login { password }) => {
                 self.checks += 1;
-                let good = (self.session.user(), password.expose()) == (b"alice", b"wonder land");
+                let good = (self.session.user(), password.expose()) == self.account;
                 self.open(good, out);
+            }
+            Step::Event(Request::Apop { name, digest }) => {
+                self.checks += 1;
+                let sent = (name.as_bytes(), digest.as_bytes());
+                self.open(sent == (b"alice", b"c4c9334bac560ecc979e58001b3e22fb"), out);
             }
             Step::Event(Request::Sasl(input)) => self.sasl(input, out),
             Step::Event(Request::Message { number }) => self.send(*number, out),
@@ -205,11 +215,18 @@ impl<'c> World<'c> {
     }
 }
 
-/// A configuration that offers all it can: STLS, and PLAIN where passwords may travel.
+/// A configuration that offers all it can: STLS, PLAIN where passwords may travel, UTF8, LANG and APOP.
 fn everything() -> SessionConfig<'static> {
     const PLAIN: &[MechanismOffer<'static>] =
         &[MechanismOffer::new(crate::MechanismName::PLAIN, Needs::Privacy)];
-    SessionConfig { mechanisms: PLAIN, stls: true, ..SessionConfig::DEFAULT }
+    SessionConfig {
+        mechanisms: PLAIN,
+        stls: true,
+        utf8: Utf8Offer::MessagesAndLogin,
+        languages: Language::BUILT_IN,
+        apop: Some(b"<1896.697170952@dbc.mtview.ca.us>"),
+        ..SessionConfig::DEFAULT
+    }
 }
 
 /// Ways to cut `input`: whole, and in pieces of every size.
