@@ -25,7 +25,7 @@ fn alice(messages: &[Message]) -> [User<'static>; 1] {
 
 fn account<'a>(server: &Pop3d, authority: &'a Path, tls: Tls) -> Account<'a> {
     let port = if tls == Tls::Implicit { server.implicit } else { server.plain };
-    Account { port, tls, authority, user: USER, password: PASSWORD }
+    Account { port, tls, authority, user: USER, password: PASSWORD, mechanism: None, identity: None }
 }
 
 /// Compares what a client delivered with what it should have, and names the first message that differs.

@@ -20,7 +20,7 @@ fn alice(messages: &[Message]) -> [User<'static>; 1] {
 }
 
 fn account(authority: &Path, port: u16, tls: Tls) -> Account<'_> {
-    Account { port, tls, authority, user: "alice", password: "s3cret word" }
+    Account { port, tls, authority, user: "alice", password: "s3cret word", mechanism: None, identity: None }
 }
 
 /// Compares what a client delivered with what it should have, and names the first message that differs.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::process::Finished;
-use super::{TempDir, curl, fetchmail, getmail, mpop, poplib};
+use super::{Mechanism, TempDir, curl, fetchmail, getmail, mpop, poplib};
 
 /// How a client reaches the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +41,12 @@ pub struct Account<'a> {
     pub authority: &'a Path,
     /// Who.
     pub user: &'a str,
-    /// The password.
+    /// The password, or the token.
     pub password: &'a str,
+    /// How to log in; `None` leaves it to the client's habit, which is a password.
+    pub mechanism: Option<Mechanism>,
+    /// The files with the certificate and the key of the client, both PEM.
+    pub identity: Option<(&'a Path, &'a Path)>,
 }
 
 /// What a client did.
@@ -116,6 +120,18 @@ impl Client {
     #[must_use]
     pub fn remembers(self) -> bool {
         matches!(self, Self::Mpop | Self::Fetchmail | Self::Getmail)
+    }
+
+    /// Why it cannot log in in this way, if it cannot. Found by running it.
+    #[must_use]
+    pub const fn limit(self, mechanism: Mechanism) -> Option<&'static str> {
+        match self {
+            Self::Curl => curl::limit(mechanism),
+            Self::Mpop => mpop::limit(mechanism),
+            Self::Fetchmail => fetchmail::limit(mechanism),
+            Self::Getmail => getmail::limit(mechanism),
+            Self::Poplib => poplib::limit(mechanism),
+        }
     }
 
     /// Fetches all messages within `limit`; `None` where the client is not installed, which was then said.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::client::files;
 use super::process::{Finished, run};
-use super::{Account, After, Fetched, TempDir, Tls};
+use super::{Account, After, Fetched, Mechanism, TempDir, Tls};
 
 /// Asks for the listing, then for each message, then deletes each, in three runs: curl does not know how many there are.
 pub(super) fn fetch(
@@ -48,7 +48,23 @@ pub(super) fn fetch(
 fn block(account: &Account<'_>, number: &str, more: &[&str]) -> String {
     let scheme = if account.tls == Tls::Implicit { "pop3s" } else { "pop3" };
     let mut out = format!("url = \"{scheme}://localhost:{}/{number}\"\n", account.port);
-    writeln!(out, "user = \"{}:{}\"", account.user, account.password).unwrap();
+    let mechanism = account.mechanism;
+    // A password would keep it from EXTERNAL, and is no token.
+    let by_password = mechanism.is_none_or(|m| !m.has_token() && m != Mechanism::External);
+    let password = if by_password { account.password } else { "" };
+    writeln!(out, "user = \"{}:{password}\"", account.user).unwrap();
+    match mechanism {
+        // What it does where the server offers nothing else.
+        None | Some(Mechanism::UserPass) => {}
+        Some(Mechanism::Apop) => out.push_str("login-options = \"AUTH=+APOP\"\n"),
+        Some(mechanism) => writeln!(out, "login-options = \"AUTH={}\"", mechanism.name()).unwrap(),
+    }
+    if mechanism.is_some_and(Mechanism::has_token) {
+        writeln!(out, "oauth2-bearer = \"{}\"", account.password).unwrap();
+    }
+    if let Some((certificate, key)) = account.identity {
+        writeln!(out, "cert = \"{}\"\nkey = \"{}\"", certificate.display(), key.display()).unwrap();
+    }
     if account.tls != Tls::Off {
         writeln!(out, "ssl-reqd\ncacert = \"{}\"", account.authority.display()).unwrap();
     }
@@ -56,6 +72,21 @@ fn block(account: &Account<'_>, number: &str, more: &[&str]) -> String {
         writeln!(out, "{line}").unwrap();
     }
     out
+}
+
+/// What Debian's build cannot do. USER and PASS it takes only where no SASL mechanism is offered, and XOAUTH2 only where
+/// OAUTHBEARER is not, whatever its options say.
+pub(super) const fn limit(mechanism: Mechanism) -> Option<&'static str> {
+    match mechanism {
+        Mechanism::ScramSha1
+        | Mechanism::ScramSha256
+        | Mechanism::ScramSha512
+        | Mechanism::ScramSha1Plus
+        | Mechanism::ScramSha256Plus
+        | Mechanism::ScramSha512Plus => Some("built without SCRAM"),
+        Mechanism::Anonymous => Some("has no ANONYMOUS"),
+        _ => None,
+    }
 }
 
 fn curl(program: &Path, config: &str, limit: Duration, dir: &TempDir) -> Finished {

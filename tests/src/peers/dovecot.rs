@@ -10,8 +10,8 @@ use std::time::Duration;
 use super::corpus::sent;
 use super::process::{Service, free_port};
 use super::server::{NOBODY, User, count_maildir, fill_maildir};
-use super::temp::{current_user, give_to, is_root};
-use super::{Certs, TempDir};
+use super::temp::{current_user, give_to, is_root, let_read};
+use super::{Certs, Mechanism, TempDir, TokenEndpoint};
 
 /// A running Dovecot; dropped, it ends.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ use super::{Certs, TempDir};
 pub struct Dovecot {
     // Before the folder: it must not be removed under the running server.
     _service: Service,
+    _oauth2: Option<TempDir>,
     dir: TempDir,
     /// The port for connections in the clear and STLS.
     pub plain: u16,
@@ -68,7 +69,7 @@ impl Dovecot {
             current_user()
         };
         dir.file("passwords", passwords);
-        super::temp::let_read(&dir.join("passwords"));
+        let_read(&dir.join("passwords"));
         write!(
             config,
             "userdb {{
@@ -96,7 +97,77 @@ last_valid_uid = 0
         if !line.contains(&greeting(plain)) {
             return Err(format!("Address already in use: {line}"));
         }
-        Ok(Self { _service: service, dir, plain, implicit })
+        Ok(Self { _service: service, _oauth2: None, dir, plain, implicit })
+    }
+
+    /// Starts it with these mechanisms and no others, as [`start`](Self::start). Nobody needs a certificate, but whoever
+    /// has one of `certs` can be known by it: its subject's common name is the user. A token is what `tokens` makes of it,
+    /// and who is anonymous reads the first user's mail.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start), and for a mechanism that it does not know.
+    #[must_use]
+    pub fn start_with(
+        certs: &Certs,
+        users: &[User<'_>],
+        mechanisms: &[Mechanism],
+        tokens: &TokenEndpoint,
+    ) -> Option<Self> {
+        let dir = TempDir::new("dovecot-tokens");
+        let oauth2 = dir.file(
+            "oauth2.conf",
+            format!(
+                "introspection_mode = post\nintrospection_url = {}\nusername_attribute = username\n\
+                 active_attribute = active\nactive_value = true\n",
+                tokens.url()
+            ),
+        );
+        let_read(&oauth2);
+        let mut names = String::new();
+        for mechanism in mechanisms {
+            assert_eq!(Self::limit(*mechanism), None, "{}", mechanism.name());
+            // USER and PASS are there where PLAIN is.
+            let name = if *mechanism == Mechanism::UserPass { "plain" } else { mechanism.name() };
+            write!(names, " {}", name.to_ascii_lowercase()).unwrap();
+        }
+        let settings = format!(
+            "auth_mechanisms ={names}
+auth_anonymous_username = {}
+ssl_ca = <{}
+ssl_require_crl = no
+ssl_verify_client_cert = yes
+auth_ssl_username_from_cert = yes
+ssl_cert_username_field = commonName
+passdb {{
+  driver = oauth2
+  mechanisms = oauthbearer xoauth2
+  args = {}
+}}
+passdb {{
+  driver = static
+  mechanisms = external anonymous
+  args = nopassword=y
+}}
+",
+            users[0].name,
+            certs.authority_file().display(),
+            oauth2.display(),
+        );
+        let server = Self::start(certs, users, &settings)?;
+        Some(Self { _oauth2: Some(dir), ..server })
+    }
+
+    /// Why it cannot be asked for this mechanism, if it cannot.
+    #[must_use]
+    pub const fn limit(mechanism: Mechanism) -> Option<&'static str> {
+        match mechanism {
+            Mechanism::ScramSha512 => Some("has no SCRAM-SHA-512"),
+            Mechanism::ScramSha1Plus | Mechanism::ScramSha256Plus | Mechanism::ScramSha512Plus => {
+                Some("has no channel binding")
+            }
+            _ => None,
+        }
     }
 
     /// What it sends of a message that it is fit for.
@@ -148,6 +219,7 @@ auth_failure_delay = 0
 mail_location = maildir:~/Maildir
 passdb {{
   driver = passwd-file
+  mechanisms = plain login cram-md5 scram-sha-1 scram-sha-256 apop
   args = scheme=PLAIN username_format=%u {0}/passwords
 }}
 ssl = yes

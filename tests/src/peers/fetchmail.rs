@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::files;
 use super::process::run;
-use super::{Account, After, Fetched, TempDir, Tls};
+use super::{Account, After, Fetched, Mechanism, TempDir, Tls};
 
 /// Stores its input as the next number in the folder of the first argument.
 const DELIVER: &str = "n=$(ls \"$1\" | wc -l)\nexec cat >\"$1/$n\"\n";
@@ -30,7 +30,7 @@ pub(super) fn fetch(
     };
     let config = format!(
         "set no bouncemail\nset no spambounce\nset invisible\nset idfile \"{0}/ids\"\nset pidfile \"{0}/pid\"\n\
-         poll localhost service {1} protocol POP3 auth password timeout 60 uidl:\n\
+         poll localhost service {1} protocol {7} auth {8} timeout 60 uidl:\n\
          username \"{2}\" password \"{3}\" is root here {4} no rewrite mda \"/bin/sh {5} {6}\" {tls}\n",
         dir.path().display(),
         account.port,
@@ -39,6 +39,12 @@ pub(super) fn fetch(
         if after == After::Keep { "keep" } else { "no keep" },
         script.display(),
         mail.display(),
+        if account.mechanism == Some(Mechanism::Apop) { "APOP" } else { "POP3" },
+        match account.mechanism {
+            Some(Mechanism::Apop) => "any",
+            Some(Mechanism::CramMd5) => "cram-md5",
+            _ => "password",
+        },
     );
     let config = dir.file("config", config);
     let ended = run(
@@ -51,6 +57,16 @@ pub(super) fn fetch(
         dir.path(),
     );
     Fetched { messages: files(&mail), ended }
+}
+
+/// What version 6.4.37 cannot do over POP3.
+pub(super) const fn limit(mechanism: Mechanism) -> Option<&'static str> {
+    match mechanism {
+        Mechanism::UserPass | Mechanism::Apop | Mechanism::CramMd5 => None,
+        // `auth external` sends USER and gives up.
+        Mechanism::External => Some("has EXTERNAL for IMAP only"),
+        _ => Some("speaks USER/PASS, APOP and CRAM-MD5"),
+    }
 }
 
 /// Every CR is dropped, and a header that nothing follows gets its empty line.

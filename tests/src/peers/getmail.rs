@@ -9,7 +9,7 @@ use super::client::{files, with_lf};
 use super::process::run;
 use super::server::NOBODY;
 use super::temp::{give_to, is_root};
-use super::{Account, After, Fetched, TempDir, Tls};
+use super::{Account, After, Fetched, Mechanism, TempDir, Tls};
 
 /// Runs getmail with a repair: it delivers each message in a child process and waits for the signal of its end, which on a
 /// busy machine has come already, so that it would wait in vain for three minutes.
@@ -41,12 +41,13 @@ pub(super) fn fetch(
     dir.file(
         "config",
         format!(
-            "[retriever]\n{retriever}\nserver = localhost\nport = {}\nusername = {}\npassword = {}\n\
+            "[retriever]\n{retriever}\nserver = localhost\nport = {}\nusername = {}\npassword = {}\nuse_apop = {}\n\
              [destination]\ntype = Maildir\npath = {}/\n\
              [options]\nverbose = 0\nread_all = false\ndelete = {}\ndelivered_to = false\nreceived = false\n",
             account.port,
             account.user,
             account.password,
+            account.mechanism == Some(Mechanism::Apop),
             dir.join("mail").display(),
             after == After::Delete,
         ),
@@ -62,6 +63,14 @@ pub(super) fn fetch(
     }
     let ended = run(&mut command, limit, dir.path());
     Fetched { messages: files(&dir.join("mail/new")), ended }
+}
+
+/// What it cannot do over POP3.
+pub(super) const fn limit(mechanism: Mechanism) -> Option<&'static str> {
+    match mechanism {
+        Mechanism::UserPass | Mechanism::Apop => None,
+        _ => Some("speaks USER/PASS and APOP"),
+    }
 }
 
 /// A Return-Path field comes first, a header that nothing follows gets its empty line. A line that CRLF ended may end in

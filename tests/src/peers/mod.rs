@@ -10,9 +10,11 @@
 //! | [`mailutils`] | GNU Mailutils pop3d | server: TLS, STLS, odd capabilities, rewrites stored mail |
 //! | [`popa3d`] | popa3d | server: no TLS, no CAPA, mbox |
 //! | [`openssl`] | OpenSSL | client: each message of a handshake |
+//! | [`gsasl`] | GNU SASL over OpenSSL | both roles: SCRAM with channel binding |
 //! | [`curl`], [`mpop`], [`fetchmail`], [`getmail`], [`poplib`] | of that name | clients |
 //!
-//! [`corpus`] holds the messages that go through them, [`certs`] makes what TLS needs.
+//! [`corpus`] holds the messages that go through them, [`certs`] makes what TLS needs, [`tokens`] is the authorization
+//! server that Dovecot asks.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,8 +26,10 @@ pub mod curl;
 pub mod dovecot;
 pub mod fetchmail;
 pub mod getmail;
+pub mod gsasl;
 mod inetd;
 pub mod mailutils;
+mod mechanism;
 pub mod mpop;
 pub mod openssl;
 pub mod popa3d;
@@ -33,14 +37,17 @@ pub mod poplib;
 pub mod process;
 pub mod server;
 pub mod temp;
+pub mod tokens;
 
 pub use certs::Certs;
 pub use client::{Account, After, Client, Fetched, Tls};
 pub use dovecot::Dovecot;
 pub use mailutils::Mailutils;
+pub use mechanism::Mechanism;
 pub use popa3d::Popa3d;
 pub use server::User;
 pub use temp::TempDir;
+pub use tokens::TokenEndpoint;
 
 /// The path of a program, or `None` after a visible line that the running test is skipped for lack of it.
 ///
