@@ -114,7 +114,7 @@ impl Timestamp {
         this
     }
 
-    /// It as it goes into the greeting and into [`matches`], brackets included.
+    /// It as it goes into the greeting and into [`matches()`], brackets included.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or_default()

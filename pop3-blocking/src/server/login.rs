@@ -205,9 +205,7 @@ impl<T: Stream> Connection<'_, T> {
         let mut next = self.next(mechanism, step);
         loop {
             let given = match next {
-                Next::Challenge if is_report(login.exchange.name(), &challenge) => {
-                    return SaslOutcome::Report(challenge);
-                }
+                Next::Challenge if login.exchange.has_refused() => return SaslOutcome::Report(challenge),
                 Next::Challenge => return SaslOutcome::Challenge(challenge),
                 Next::Refuse(refusal) => return SaslOutcome::Refuse(refusal),
                 Next::Done => {
@@ -460,11 +458,6 @@ fn prepare(text: &str) -> Result<Cow<'_, str>, Refusal> {
         Ok(prepared) if !prepared.is_empty() => Ok(prepared),
         _ => Err(Refusal::Credentials),
     }
-}
-
-/// Whether a challenge tells why a token was refused: a mechanism for tokens has nothing else to say.
-fn is_report(name: MechanismName<'_>, challenge: &[u8]) -> bool {
-    !challenge.is_empty() && is_among(name, Mechanisms::TOKENS)
 }
 
 fn is_plus(name: MechanismName<'_>) -> bool {

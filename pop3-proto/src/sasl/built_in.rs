@@ -124,6 +124,10 @@ impl ServerMechanism for BuiltIn {
         self.inner().sends_password_in_clear()
     }
 
+    fn has_refused(&self) -> bool {
+        self.inner().has_refused()
+    }
+
     fn step<'a>(
         &'a mut self,
         input: ServerInput<'a>,

@@ -167,6 +167,10 @@ impl ServerMechanism for OAuthBearerServer {
         true
     }
 
+    fn has_refused(&self) -> bool {
+        matches!(self.course, Course::Refused)
+    }
+
     fn step<'a>(
         &'a mut self,
         input: ServerInput<'a>,
@@ -504,7 +508,9 @@ mod tests {
                 let mut small = [0; 8];
                 let error = server.answer(answer, &mut small.as_mut_slice()).map(|_| ()).unwrap_err();
                 assert_eq!(error, SaslError::NoRoom { needed: words.len() });
+                assert!(!server.has_refused());
                 assert!(matches!(server.answer(answer, &mut out), Ok(ServerStep::Challenge)));
+                assert!(server.has_refused());
                 assert_eq!(out, words);
                 let error = server
                     .response(Base64::new(dummy).unwrap(), &mut room, &mut out)

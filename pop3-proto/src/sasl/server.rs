@@ -24,6 +24,12 @@ pub trait ServerMechanism {
     /// started without TLS, unless the operator allows it (R5034-4.17).
     fn sends_password_in_clear(&self) -> bool;
 
+    /// Whether the last challenge told the client why it is refused. The exchange is lost then, whatever the client says to
+    /// it. Default: no.
+    fn has_refused(&self) -> bool {
+        false
+    }
+
     /// Takes in a message or an answer; a challenge is written to `out`.
     ///
     /// A query may borrow from the message, or from what the mechanism kept of an earlier one.
@@ -389,6 +395,13 @@ impl<M: ServerMechanism> Exchange<M> {
     /// Whether the client gives away a password or token: refuse without TLS before anything is read.
     pub fn sends_password_in_clear(&self) -> bool {
         self.mechanism.sends_password_in_clear()
+    }
+
+    /// Whether the last challenge told the client why it is refused, as OAUTHBEARER does. Send it by
+    /// [`Session::report`](crate::server::Session::report): whatever the client answers, `*` included, it has failed to log
+    /// in (R7628-3.3, RP-XO.3).
+    pub fn has_refused(&self) -> bool {
+        self.state == State::Challenged && self.mechanism.has_refused()
     }
 
     fn expect(&mut self, state: State) -> Result<(), SaslError> {

@@ -116,6 +116,10 @@ impl ServerMechanism for XOAuth2Server {
         true
     }
 
+    fn has_refused(&self) -> bool {
+        matches!(self.course, Course::Refused)
+    }
+
     fn step<'a>(
         &'a mut self,
         input: ServerInput<'a>,
@@ -214,7 +218,9 @@ mod tests {
                 let (mut room, mut out) = ([0; 256], Vec::new());
                 let initial = InitialResponse::parse(V8.as_bytes()).unwrap();
                 assert!(matches!(server.initial(Some(initial), &mut room, &mut out), Ok(ServerStep::Ask(_))));
+                assert!(!server.has_refused());
                 assert!(matches!(server.answer(answer, &mut out), Ok(ServerStep::Challenge)));
+                assert!(server.has_refused());
                 assert_eq!(out, words);
                 let error = server
                     .response(Base64::new(dummy).unwrap(), &mut room, &mut out)
