@@ -3,6 +3,7 @@
 //! | I want to | look at |
 //! |---|---|
 //! | fetch mail | [`client`]: [`Connection`](client::Connection), then [`Session`](client::Session) |
+//! | find the server of a mail domain | `discovery` (feature `srv`): `Connection::discover` |
 //! | keep what was fetched | [`delivery`]: Maildir, mbox, and a journal of unique-ids |
 //! | serve mail | [`server`]: [`Server`](server::Server) over an [`Authenticator`](auth::Authenticator) and a [`Store`](store::Store) |
 //! | serve from my own database | implement [`Store`](store::Store) and [`Maildrop`](store::Maildrop) |
@@ -24,6 +25,8 @@
 pub mod auth;
 pub mod client;
 pub mod delivery;
+#[cfg(feature = "srv")]
+pub mod discovery;
 mod random;
 pub mod server;
 pub mod store;

@@ -299,7 +299,7 @@ enum Turn {
     Refused(Refused),
 }
 
-fn tcp(host: &str, port: u16, options: &ClientOptions) -> Result<Transport<TcpStream>, Error> {
+pub(crate) fn tcp(host: &str, port: u16, options: &ClientOptions) -> Result<Transport<TcpStream>, Error> {
     let to = format!("{host}:{port}");
     // A literal IPv6 address may come in brackets, as in a URL.
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);

@@ -34,6 +34,8 @@ mod pipeline;
 mod session;
 
 pub use capabilities::CapabilityList;
+#[cfg(feature = "srv")]
+pub(crate) use connection::tcp;
 pub use connection::{Connection, LoginFailed};
 pub use error::{Error, Refused};
 pub use message::Message;
