@@ -75,8 +75,11 @@ fn params(names: &[&str]) -> CertificateParams {
     params
 }
 
-/// Serves one client, `+OK` to all it says, and gives what it heard: lines in the clear, then octets under TLS.
-fn serve(tls: ServerTls, stls: bool) -> (u16, JoinHandle<(Vec<String>, Vec<u8>)>) {
+/// What a server heard: lines in the clear, then octets under TLS.
+type Heard = (Vec<String>, Vec<u8>);
+
+/// Serves one client, `+OK` to all it says, at this port.
+fn serve(tls: ServerTls, stls: bool) -> (u16, JoinHandle<Heard>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let heard = thread::spawn(move || {
@@ -189,7 +192,7 @@ fn wrong(ca: &Ca) -> Vec<(&'static str, ServerTls)> {
 }
 
 #[test]
-fn r5034_4_18_r7817_3_1_r9525_6_6_pb_c06_no_credential_to_a_wrong_certificate() {
+fn r5034_4_18_r7817_3_1_r9525_6_6_rdm_2_2_pb_c06_no_credential_to_a_wrong_certificate() {
     let ca = Ca::new("authority");
     let client = ClientTls::builder().ca_pem(&ca.pem).crl_pem(ca.list()).build().unwrap();
     for stls in [false, true] {

@@ -6,10 +6,12 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
+use pop3_blocking::TransportError;
 use pop3_blocking::client::{ClientOptions, Connection, Error, Outcome};
 use pop3_blocking::pop3_proto::CodeKind;
 use pop3_blocking::pop3_proto::sasl::External;
 use pop3_blocking::tls::ClientTls;
+use pop3_tests::peers::certs::Identity;
 use pop3_tests::peers::{Certs, TempDir, User};
 use pop3_tests::pop3d::Pop3d;
 use pop3_tests::programs::program;
@@ -20,6 +22,16 @@ fn alice() -> [User<'static>; 1] {
 
 fn trust(certs: &Certs) -> ClientTls {
     ClientTls::builder().ca_file(certs.authority_file()).build().unwrap()
+}
+
+fn with_certificate(certs: &Certs, identity: &Identity) -> ClientTls {
+    let builder = ClientTls::builder().ca_file(certs.authority_file());
+    builder.client_certificate_pem(&identity.certificate, &identity.key).build().unwrap()
+}
+
+/// Whether EXTERNAL succeeds.
+fn logs_in(connection: Result<Connection, Error>) -> bool {
+    connection.is_ok_and(|connection| connection.authenticate(&mut External::new(None).unwrap()).is_ok())
 }
 
 fn connect(server: &Pop3d, tls: &ClientTls) -> Connection {
@@ -127,18 +139,12 @@ fn r5034_4_17_pb_q69_without_tls_nobody_logs_in_unless_it_is_allowed() {
 }
 
 #[test]
-fn r4422_a_2_r8314_4_2_a_certificate_logs_in_where_a_ca_is_given_and_nowhere_else() {
+fn r4422_a_2_r8314_4_2_rdm_2_1b_a_certificate_logs_in_where_a_ca_is_given_and_nowhere_else() {
     let certs = Certs::new();
     let authority = certs.authority_file();
     let identity = certs.client_with_email("alice@example.net");
     let stranger = certs.client_with_email("mallory@example.net");
-    let with = |identity: &pop3_tests::peers::certs::Identity| {
-        ClientTls::builder()
-            .ca_file(&authority)
-            .client_certificate_pem(&identity.certificate, &identity.key)
-            .build()
-            .unwrap()
-    };
+    let with = |identity: &Identity| with_certificate(&certs, identity);
     let server = Pop3d::start(&certs, &alice(), &["--client-ca", authority.to_str().unwrap()]);
     let mut connection = connect(&server, &with(&identity));
     assert!(connection.capabilities().unwrap().has_mechanism("EXTERNAL"));
@@ -151,6 +157,110 @@ fn r4422_a_2_r8314_4_2_a_certificate_logs_in_where_a_ca_is_given_and_nowhere_els
 
     let without = Pop3d::start(&certs, &alice(), &[]);
     assert!(!connect(&without, &with(&identity)).capabilities().unwrap().has_mechanism("EXTERNAL"));
+}
+
+#[test]
+fn rdm_2_1e_r8314_4_2_listeners_differ_in_what_they_ask_and_take() {
+    let certs = Certs::new();
+    let text = format!(
+        "users = \"users\"\nmaildir = \"mail/{{user}}/Maildir\"\ncert = {:?}\nkey = {:?}\nclient-ca = {:?}\n\
+         [[listener]]\naddress = \"127.0.0.1:0\"\nmode = \"tls\"\nclient-cert = \"required\"\ncertificate-only = true\n\
+         [[listener]]\naddress = \"127.0.0.1:0\"\nmode = \"stls\"\nclient-cert = \"off\"\n",
+        certs.server_file(),
+        certs.server_key_file(),
+        certs.authority_file()
+    );
+    let server = Pop3d::start_with_file(&alice(), &text);
+    let identity = certs.client_with_email("alice@example.net");
+    let tls = with_certificate(&certs, &identity);
+
+    let mut strict = connect(&server, &tls);
+    let capabilities = strict.capabilities().unwrap();
+    assert!(
+        capabilities.has_mechanism("EXTERNAL") && !capabilities.has_mechanism("PLAIN"),
+        "{capabilities:?}"
+    );
+    assert!(strict.login("alice@example.net", "secret").is_err());
+    assert!(logs_in(Connection::connect_tls("localhost", server.implicit, &tls, ClientOptions::default())));
+    let without =
+        Connection::connect_tls("localhost", server.implicit, &trust(&certs), ClientOptions::default());
+    assert!(
+        matches!(without, Err(Error::Transport(TransportError::ClientCertificateRefused(_)))),
+        "{without:?}"
+    );
+
+    let lax = || Connection::connect_stls("localhost", server.plain, &tls, ClientOptions::default()).unwrap();
+    assert!(!lax().capabilities().unwrap().has_mechanism("EXTERNAL"));
+    assert!(lax().login("alice@example.net", "secret").is_ok());
+}
+
+#[test]
+fn r4422_a_3_pb_s26_names_in_the_certificate_are_those_that_were_chosen() {
+    let certs = Certs::new();
+    let authority = certs.authority_file();
+    let by_name = with_certificate(&certs, &certs.client("alice@example.net"));
+    let by_address = with_certificate(&certs, &certs.client_with_email("alice@example.net"));
+    for (map, [name, address]) in [
+        (&[][..], [false, true]),
+        (&["--client-cert-map", "cn"], [true, false]),
+        (&["--client-cert-map", "cn,rfc822name"], [true, true]),
+    ] {
+        let options = [&["--client-ca", authority.to_str().unwrap()], map].concat();
+        let server = Pop3d::start(&certs, &alice(), &options);
+        let connect =
+            |tls| Connection::connect_tls("localhost", server.implicit, tls, ClientOptions::default());
+        assert_eq!([logs_in(connect(&by_name)), logs_in(connect(&by_address))], [name, address], "{map:?}");
+    }
+}
+
+#[test]
+fn r9325_7_5_pb_s55_hup_reads_certificates_and_revocation_lists_again() {
+    let (certs, new) = (Certs::new(), Certs::new());
+    let dir = TempDir::new("reload");
+    let write = |server: &Identity, list: String| {
+        let cert = dir.file("cert", format!("{}{}", server.certificate, certs.authority));
+        (cert, dir.file("key", &server.key), dir.file("list", list))
+    };
+    let (cert, key, list) = write(&certs.server, certs.revocation_list(&[]));
+    let authority = certs.authority_file();
+    let mut options = vec!["--listen-tls", "127.0.0.1:0"];
+    options.extend(["--cert", cert.to_str().unwrap(), "--key", key.to_str().unwrap()]);
+    options.extend(["--client-ca", authority.to_str().unwrap(), "--client-crl", list.to_str().unwrap()]);
+    let server = Pop3d::start_with(&alice(), &options);
+    let connect = |trusted: &Certs, serial| {
+        let identity = certs.client_numbered("alice@example.net", serial);
+        let builder = ClientTls::builder().ca_file(trusted.authority_file());
+        let tls = builder.client_certificate_pem(&identity.certificate, &identity.key).build().unwrap();
+        Connection::connect_tls("localhost", server.implicit, &tls, ClientOptions::default())
+    };
+    assert!(logs_in(connect(&certs, 8)) && logs_in(connect(&certs, 9)));
+    assert!(connect(&new, 8).is_err());
+    write(&new.server, certs.revocation_list(&[9]));
+    server.signal("HUP");
+    server.wait_for_log("all of TLS", 1);
+    assert!(logs_in(connect(&new, 8)));
+    assert!(connect(&certs, 8).is_err());
+    let refused = connect(&new, 9);
+    assert!(
+        matches!(refused, Err(Error::Transport(TransportError::ClientCertificateRefused(_)))),
+        "{refused:?}"
+    );
+    // What cannot be read changes nothing.
+    dir.file("key", "no key");
+    server.signal("HUP");
+    server.wait_for_log("not read again", 1);
+    assert!(logs_in(connect(&new, 8)));
+}
+
+#[test]
+fn r2595_4_9_no_stls_where_there_is_no_certificate() {
+    let server = Pop3d::start_with(&alice(), &["--listen", "127.0.0.1:0"]);
+    let stream = TcpStream::connect(("127.0.0.1", server.plain)).unwrap();
+    (&stream).write_all(b"CAPA\r\nSTLS\r\nQUIT\r\n").unwrap();
+    let mut said = String::new();
+    BufReader::new(&stream).read_to_string(&mut said).unwrap();
+    assert!(!said.lines().any(|line| line == "STLS"), "{said}");
+    assert!(said.contains("\r\n.\r\n-ERR"), "{said}");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
 };
 
 use super::TempDir;
@@ -88,6 +89,35 @@ impl Certs {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().unwrap()));
         sign_params(&self.issuer, params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    /// As [`client_with_email`](Self::client_with_email), with a serial number that can be revoked.
+    #[must_use]
+    pub fn client_numbered(&self, address: &str, serial: u8) -> Identity {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.subject_alt_names.push(SanType::Rfc822Name(address.try_into().unwrap()));
+        params.serial_number = Some(SerialNumber::from_slice(&[serial]));
+        sign_params(&self.issuer, params, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
+    /// The authority's revocation list, PEM, with these serial numbers.
+    #[must_use]
+    pub fn revocation_list(&self, serials: &[u8]) -> String {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from_slice(&[*serial]),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(4000, 1, 1),
+            crl_number: SerialNumber::from_slice(&[1]),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// A certificate of this authority for servers of other names, for tests of name checks.

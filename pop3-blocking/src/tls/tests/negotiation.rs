@@ -176,6 +176,45 @@ fn rdm_2_1j_no_resumption_where_certificates_can_log_in() {
     }
 }
 
+/// A program that wants both keeps the certificate in its tickets: whoever resumes is who began, or nobody.
+#[test]
+fn rdm_2_1j_resumed_session_of_a_programs_own_configuration_knows_its_certificate() {
+    let ca = Ca::new();
+    let issued = ca.client("mrose");
+    for old in [true, false] {
+        let asking =
+            ca.server_builder().client_ca_pem(&ca.pem).client_certificates(ClientCertificates::Optional);
+        let mut config = rustls::ServerConfig::clone(&asking.build().unwrap().config());
+        config.ticketer = provider::ticketer().unwrap().unwrap();
+        config.send_tls13_tickets = 1;
+        let server = ServerTls::from_config(Arc::new(config));
+        let builder = || if old { ca.client_builder().only_tls12() } else { ca.client_builder() };
+        let with = builder().client_certificate_pem(&issued.chain, &issued.key).build().unwrap();
+        // A client of rustls's own, since this library's resumes nothing when it has a certificate.
+        let mut config = ClientConfig::clone(with.config());
+        config.resumption = rustls::client::Resumption::default();
+        for (config, shown) in [(Arc::new(config), 1), (Arc::clone(builder().build().unwrap().config()), 0)] {
+            for round in 0..3 {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                let accepted = thread::scope(|scope| {
+                    let accepted = scope.spawn(|| {
+                        let mut accepted = Transport::plain(theirs).accept_tls(&server, long()).unwrap();
+                        accepted.write_all(b"+", LONG, long()).unwrap();
+                        accepted
+                    });
+                    let name = ServerName::parse(HOST).unwrap().to_rustls();
+                    let client = rustls::ClientConnection::new(Arc::clone(&config), name).unwrap();
+                    rustls::StreamOwned::new(client, ours).read_exact(&mut [0]).unwrap();
+                    accepted.join().unwrap()
+                });
+                let info = accepted.tls().unwrap();
+                assert_eq!(info.is_resumed(), round > 0);
+                assert_eq!(info.peer_certificates().len(), shown, "{info:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn r9325_3_10_early_data_is_off_and_nothing_is_kept_per_session() {
     let ca = Ca::new();

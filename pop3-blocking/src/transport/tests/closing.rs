@@ -206,7 +206,7 @@ fn r7_drain_ends_by_time_and_by_octets() {
 }
 
 #[test]
-fn r8314_3_4_client_does_not_wait_for_the_servers_alert() {
+fn r8314_3_4_rdm_2_3_client_does_not_wait_for_the_servers_alert() {
     let ca = Ca::new();
     let (client, _server) = secured(tcp(), &ca.client_tls(), &ca.server_tls());
     let start = std::time::Instant::now();

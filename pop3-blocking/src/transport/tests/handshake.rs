@@ -229,6 +229,14 @@ fn pb_q66_server_that_greets_in_clear_is_told_from_a_broken_one() {
     }
 }
 
+/// RFC 7301 section 3.1: extension 16, the lengths of extension, list and name, the name.
+#[test]
+fn rp_alpn_1_hello_offers_pop3_and_nothing_else() {
+    let hello = client_hello(&Ca::new());
+    let extension = b"\x00\x10\x00\x07\x00\x05\x04\x70\x6f\x70\x33";
+    assert!(hello.windows(extension.len()).any(|octets| octets == extension));
+}
+
 /// A ClientHello of an old version by hand: RFC 2246 section 7.4.1.2, RFC 4346.
 fn old_hello(minor: u8) -> Vec<u8> {
     let mut body = vec![3, minor];
