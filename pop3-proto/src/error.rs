@@ -113,6 +113,15 @@ pub enum SendError {
     UnreadInput,
     /// A credential would travel without TLS (R2595-2.3). See `Client::allow_cleartext_login`.
     Cleartext,
+    /// A name or password of `USER`, `PASS` or `APOP` is not ASCII, and the server has not announced `UTF8 USER`. A SASL
+    /// mechanism can carry it (R6856-2.2.1, PB-C40).
+    NonAscii,
+    /// A name or password of `USER`, `PASS` or `APOP` is no UTF-8, which no server could take (R6856-2.2.2).
+    IllFormedUtf8,
+    /// `APOP`, although the greeting held no timestamp or came in clear text (R1939-7.11).
+    NoTimestamp,
+    /// `STLS` behind `UTF8` (R6856-2.7).
+    AfterUtf8,
     /// The command is longer than the limit (R2449-4.2).
     TooLong {
         /// Octets of the command with CRLF.
@@ -216,6 +225,12 @@ impl fmt::Display for SendError {
             Self::OutOfPlace { verb, state } => write!(f, "{verb} has no place in state {state:?}"),
             Self::UnreadInput => f.write_str("octets of the server were not looked at"),
             Self::Cleartext => f.write_str("credentials would travel without TLS"),
+            Self::NonAscii => {
+                f.write_str("credentials are not ASCII and the server has not announced UTF8 USER")
+            }
+            Self::IllFormedUtf8 => f.write_str("credentials are no UTF-8"),
+            Self::NoTimestamp => f.write_str("greeting held no timestamp for APOP, or came without TLS"),
+            Self::AfterUtf8 => f.write_str("STLS cannot follow UTF8"),
             Self::TooLong { octets, limit } => write!(f, "command has {octets} octets, over {limit}"),
             Self::Closed => f.write_str("connection is closing"),
         }

@@ -15,11 +15,13 @@
 //! Rules that cannot be got round:
 //!
 //! - A password or a SASL message is written only over TLS, or after [`allow_cleartext_login`](Client::allow_cleartext_login).
+//! - `STLS` is not sent once `UTF8` was (R6856-2.7), `APOP` only where the greeting came over TLS and held a timestamp
+//!   (R1939-7.11), and in `USER`, `PASS` and `APOP` nothing but ASCII unless the server has announced `UTF8 USER`.
 //! - Nothing is sent behind `STLS`, `AUTH` or `QUIT` before they are answered. Octets in clear text behind the `+OK` to
 //!   `STLS` end the connection; what was learned before TLS is forgotten.
 //! - A reply is matched to the oldest outstanding command and its shape comes from that command and the status alone.
 //!
-//! RFC 1939, RFC 2449, RFC 2595, RFC 5034. Allocates nothing, never panics on what the server sends.
+//! RFC 1939, RFC 2449, RFC 2595, RFC 5034, RFC 6856. Allocates nothing, never panics on what the server sends.
 
 mod event;
 mod queue;
@@ -60,6 +62,12 @@ pub struct Client<const DEPTH: usize = 32> {
     banner_lines: u32,
     pipelining: bool,
     capabilities: Capabilities,
+    /// The greeting came over TLS and held a timestamp.
+    stamped: bool,
+    /// `UTF8` was sent.
+    utf8_sent: bool,
+    /// It was answered by `+OK`.
+    utf8: bool,
     limits: ClientLimits,
     tolerances: ClientTolerances,
     failure: Option<Error>,
@@ -153,6 +161,9 @@ impl<const DEPTH: usize> Client<DEPTH> {
             banner_lines: 0,
             pipelining: true,
             capabilities: Capabilities::default(),
+            stamped: false,
+            utf8_sent: false,
+            utf8: false,
             limits,
             tolerances,
             failure: None,
@@ -195,13 +206,14 @@ impl<const DEPTH: usize> Client<DEPTH> {
     ///
     /// # Source
     ///
-    /// Rows R1939-3.2, R1939-7.8, R2449-4.2, R2449-6.6.4, R2595-2.3, R2595-4.4.
+    /// Rows R1939-3.2, R1939-7.8, R1939-7.11, R2449-4.2, R2449-6.6.4, R2595-2.3, R2595-4.4, R6856-2.7, R6856-2.2.1.
     pub fn send(
         &mut self,
         command: &Command<'_>,
         out: &mut (impl Sink + ?Sized),
     ) -> Result<CommandId, SendError> {
         self.check(command.verb(), command.reply_shape())?;
+        self.check_arguments(command)?;
         let octets = command.encoded_len();
         if octets > self.limits.command {
             return Err(SendError::TooLong { octets, limit: self.limits.command });
@@ -297,6 +309,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
         self.projected = State::Authorization;
         self.security = Security::Tls;
         self.capabilities = Capabilities::default();
+        self.stamped = false;
         self.framer = Framer::new(self.tolerances.lenient_lf);
         self.unread = false;
         Ok(())
@@ -384,6 +397,17 @@ impl<const DEPTH: usize> Client<DEPTH> {
         &self.capabilities
     }
 
+    /// Whether the session is in UTF-8 mode: `UTF8` was answered by `+OK` (R6856-2.8). Until the answer is there it is not.
+    pub const fn is_utf8(&self) -> bool {
+        self.utf8
+    }
+
+    /// Whether `APOP` may be sent: the greeting came over TLS and held a timestamp in the form of a message-id, which
+    /// `apop::timestamp` finds in its text (R1939-7.11). Never after `STLS`: that greeting was in clear text.
+    pub const fn has_timestamp(&self) -> bool {
+        self.stamped
+    }
+
     /// Whether a command may be sent now although others are outstanding.
     pub const fn may_pipeline(&self) -> bool {
         self.pipelining && self.capabilities.pipelining
@@ -404,6 +428,9 @@ impl<const DEPTH: usize> Client<DEPTH> {
         }
         // After a USER the standard lets only PASS and QUIT follow (R1939-7.8).
         let follows_user = self.projected != State::Password || matches!(verb, Verb::Pass | Verb::Quit);
+        if verb == Verb::Stls && self.utf8_sent {
+            return Err(SendError::AfterUtf8);
+        }
         if !follows_user || state::success(self.projected, verb).is_none() {
             return Err(SendError::OutOfPlace { verb, state: self.projected });
         }
@@ -431,6 +458,21 @@ impl<const DEPTH: usize> Client<DEPTH> {
         Ok(())
     }
 
+    fn check_arguments(&self, command: &Command<'_>) -> Result<(), SendError> {
+        let arguments: [&[u8]; 2] = match command {
+            Command::User(name) => [name.as_bytes(), b""],
+            Command::Pass(password) => [password.expose(), b""],
+            Command::Apop { .. } if !self.stamped => return Err(SendError::NoTimestamp),
+            Command::Apop { name, digest } => [name.as_bytes(), digest.as_bytes()],
+            _ => return Ok(()),
+        };
+        if arguments.iter().any(|argument| core::str::from_utf8(argument).is_err()) {
+            return Err(SendError::IllFormedUtf8);
+        }
+        let ascii = arguments.iter().all(|argument| argument.is_ascii());
+        if ascii || self.capabilities.utf8_user { Ok(()) } else { Err(SendError::NonAscii) }
+    }
+
     fn check_response(&self) -> Result<(), SendError> {
         if self.failure.is_some() || self.closing {
             return Err(SendError::Closed);
@@ -447,6 +489,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
         // `check` has seen that there is room, and that the command can succeed in the projected state.
         let _ = self.queue.push(Outstanding { id, verb, message, shape });
         self.projected = state::success(self.projected, verb).unwrap_or(self.projected);
+        self.utf8_sent |= verb == Verb::Utf8;
         trace!("client: sent {verb}, {} outstanding", self.queue.len());
         id
     }

@@ -2,7 +2,7 @@
 
 use super::event::{ClientEvent, Reply};
 use super::queue::Outstanding;
-use super::{Client, Reading, Received, Sasl};
+use super::{Client, Reading, Received, Sasl, Security};
 use crate::body::{BodyDecoder, BodyStep};
 use crate::codec::{
     Base64, Capability, LanguageListing, LineKind, ReplyLine, ReplyShape, ScanListing, Status, StatusLine,
@@ -141,6 +141,8 @@ impl<const DEPTH: usize> Client<DEPTH> {
         };
         self.state = if line.is_ok() { State::Authorization } else { State::Closed };
         self.projected = self.state;
+        self.stamped =
+            line.is_ok() && self.security == Security::Tls && crate::msg_id::timestamp(line.text).is_some();
         debug!("client: greeting {}", line.status.indicator());
         Ok(Some(ClientEvent::Greeting(line)))
     }
@@ -189,6 +191,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if self.queue.is_empty() {
             self.projected = self.state;
         }
+        self.utf8 |= of.verb == Verb::Utf8 && line.is_ok();
         let mut more = false;
         match (line.status, of.shape) {
             (Status::Ok, ReplyShape::Lines(kind)) => {

@@ -8,6 +8,7 @@ mod login;
 mod order;
 mod replies;
 mod session;
+mod utf8;
 
 use super::*;
 use alloc::format;
@@ -118,8 +119,8 @@ fn greeted() -> Client {
 fn with(limits: ClientLimits, tolerances: ClientTolerances) -> Client {
     let mut client = Client::over_tls(limits, tolerances);
     let mut seen = Seen::default();
-    seen.feed(&mut client, b"+OK ready\r\n");
-    assert_eq!(seen.text, "greeting +OK \"ready\"\n");
+    seen.feed(&mut client, b"+OK ready <1896.697170952@dbc.mtview.ca.us>\r\n");
+    assert_eq!(seen.text, "greeting +OK \"ready <1896.697170952@dbc.mtview.ca.us>\"\n");
     client
 }
 
