@@ -13,7 +13,7 @@ pub(crate) enum Verdict {
 
 /// One try to log in.
 pub(crate) struct Case {
-    /// The mechanisms it is for: those whose names begin so, `-PLUS` ones only if it says so.
+    /// The mechanisms it is for: those whose names begin so.
     family: &'static str,
     /// What is tried.
     pub(crate) what: &'static str,
@@ -21,15 +21,47 @@ pub(crate) struct Case {
     pub(crate) authcid: &'static str,
     /// The password or token.
     pub(crate) secret: &'static str,
+    pub(crate) bound: Bound,
     pub(crate) verdict: Verdict,
 }
+
+/// How the client binds itself to the connection, in the mechanisms that can.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// As the mechanism has it: by `tls-exporter` if it is a `-PLUS` one, and else not at all.
+    Usual,
+    /// By the server's certificate.
+    EndPoint,
+    /// To a connection that is not the server's.
+    OtherConnection,
+    /// To a certificate that is not the server's.
+    OtherEndPoint,
+    /// Not, since the server does not offer it.
+    NotOffered,
+    /// Not, since somebody took the offer away.
+    Hidden,
+}
+
+/// The `tls-exporter` value of the server's connection, and that of another.
+pub(crate) const EXPORTERS: [[u8; 32]; 2] = [[7; 32], [8; 32]];
+/// The `tls-server-end-point` value of the server's certificate, and that of another.
+pub(crate) const END_POINTS: [&[u8]; 2] = [&[9; 32], &[10; 32]];
 
 impl Case {
     /// Whether it is one for `mechanism`.
     pub(crate) fn of(&self, mechanism: &str) -> bool {
+        let plus = mechanism.ends_with("-PLUS");
         mechanism.starts_with(self.family)
+            && match self.bound {
+                Bound::Usual => true,
+                Bound::EndPoint | Bound::OtherConnection | Bound::OtherEndPoint => plus,
+                Bound::NotOffered | Bound::Hidden => !plus,
+            }
     }
 }
+
+/// The nonce of those clients that take one.
+pub(crate) const NONCE: &str = "fyko+d2lbbFgONRv9qkxdawL";
 
 /// What a server says of a token it refuses; all of them the same, so that it can be compared.
 pub(crate) const REPORT: &[u8] = br#"{"status":"invalid_token"}"#;
@@ -42,7 +74,12 @@ const fn case(
     secret: &'static str,
     verdict: Verdict,
 ) -> Case {
-    Case { family, what, authzid, authcid, secret, verdict }
+    Case { family, what, authzid, authcid, secret, bound: Bound::Usual, verdict }
+}
+
+/// The right credentials, bound so.
+const fn scram(what: &'static str, bound: Bound, verdict: Verdict) -> Case {
+    Case { bound, ..case("SCRAM", what, None, "user", "pencil", verdict) }
 }
 
 use Verdict::{In, Out};
@@ -64,6 +101,18 @@ pub(crate) const CASES: &[Case] = &[
     case("CRAM-MD5", "nobody", None, "nobody", "pencil", Out),
     case("CRAM-MD5", "name with a space", None, "some user", "pencil", In("some user")),
     case("CRAM-MD5", "beyond ASCII", None, "jürgen", "grün €", In("jürgen")),
+    case("SCRAM", "right", None, "user", "pencil", In("user")),
+    case("SCRAM", "wrong password", None, "user", "Pencil", Out),
+    case("SCRAM", "nobody", None, "nobody", "pencil", Out),
+    case("SCRAM", "as somebody else", Some("other"), "user", "pencil", In("other")),
+    case("SCRAM", "as somebody else, not permitted", Some("root"), "user", "pencil", Out),
+    case("SCRAM", "name of two octets that are escaped", None, "us=e,r", "pencil", In("us=e,r")),
+    case("SCRAM", "beyond ASCII", None, "jürgen", "grün €", In("jürgen")),
+    scram("bound to the certificate", Bound::EndPoint, In("user")),
+    scram("bound to another connection", Bound::OtherConnection, Out),
+    scram("bound to another certificate", Bound::OtherEndPoint, Out),
+    scram("binding not offered", Bound::NotOffered, In("user")),
+    scram("the offer of binding taken away", Bound::Hidden, Out),
     case("EXTERNAL", "whoever it is", None, "", "", In("user")),
     case("EXTERNAL", "as oneself", Some("user"), "", "", In("user")),
     case("EXTERNAL", "as somebody else", Some("other"), "", "", In("other")),

@@ -1,10 +1,11 @@
 //! Our clients and servers behind the two traits, run by the exchanges that POP3 runs them by, base64 included.
 
-use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep, Setup};
-use pop3_proto::sasl::{self, ClientMechanism, SaslError, client};
+use pop3_proto::sasl::scram::{Binding, derive_keys};
+use pop3_proto::sasl::server::{Answer, Exchange, Query, ScramHash, ScramKeys, ServerStep, Setup};
+use pop3_proto::sasl::{self, ClientMechanism, SaslError, Scram, client};
 use pop3_proto::{Base64, InitialResponse, MechanismName, Secret};
 
-use crate::cases::{self, Case};
+use crate::cases::{self, Bound, Case};
 use crate::{Client, ClientMove, Server, ServerMove};
 
 struct OurClient<'m> {
@@ -33,6 +34,20 @@ pub(crate) fn with_client<T>(
         }
         "PLAIN" => Box::new(sasl::Plain::new(authzid, authcid, secret).unwrap()),
         "XOAUTH2" => Box::new(sasl::XOAuth2::new(user, secret).unwrap()),
+        scram if scram.starts_with("SCRAM") => {
+            let plus = scram.ends_with("-PLUS");
+            let binding = match case.bound {
+                Bound::Usual if plus => Binding::Exporter(&cases::EXPORTERS[0]),
+                Bound::Usual => Binding::Unsupported,
+                Bound::EndPoint => Binding::ServerEndPoint(cases::END_POINTS[0]),
+                Bound::OtherConnection => Binding::Exporter(&cases::EXPORTERS[1]),
+                Bound::OtherEndPoint => Binding::ServerEndPoint(cases::END_POINTS[1]),
+                Bound::NotOffered | Bound::Hidden => Binding::NotOffered,
+            };
+            let scram = Scram::new(hash(scram), binding, authzid, authcid, secret, cases::NONCE).unwrap();
+            assert_eq!(scram.name().as_str(), mechanism);
+            Box::new(scram)
+        }
         other => panic!("no client for {other}"),
     };
     let exchange = client::Exchange::new(&mut *mechanism);
@@ -73,17 +88,53 @@ impl Client for OurClient<'_> {
     }
 }
 
+fn hash(mechanism: &str) -> ScramHash {
+    match mechanism.trim_end_matches("-PLUS") {
+        "SCRAM-SHA-1" => ScramHash::Sha1,
+        "SCRAM-SHA-256" => ScramHash::Sha256,
+        "SCRAM-SHA-512" => ScramHash::Sha512,
+        other => panic!("{other}"),
+    }
+}
+
+/// What a server keeps of a password.
+pub(crate) struct Keys {
+    pub(crate) stored: Vec<u8>,
+    pub(crate) server: Vec<u8>,
+}
+
+impl Keys {
+    pub(crate) const SALT: &[u8] = b"sixteen octets..";
+    pub(crate) const ITERATIONS: u32 = 4096;
+
+    /// Those of a user, as everybody computes them; `None` for nobody.
+    pub(crate) fn of(mechanism: &str, authcid: &str) -> Option<Self> {
+        let hash = hash(mechanism);
+        let (mut stored, mut server) = (vec![0; hash.octets()], vec![0; hash.octets()]);
+        let password = cases::password(authcid)?.as_bytes();
+        derive_keys(hash, password, Self::SALT, Self::ITERATIONS, &mut stored, &mut server).unwrap();
+        Some(Self { stored, server })
+    }
+}
+
 pub(crate) struct OurServer {
     exchange: Exchange,
+    /// Who it is by all that was asked so far.
+    who: Option<String>,
 }
 
 /// Our server for a mechanism.
-pub(crate) fn server(mechanism: &str) -> OurServer {
+pub(crate) fn server(mechanism: &str, case: &Case) -> OurServer {
     let name = MechanismName::parse(mechanism.as_bytes()).unwrap();
     let mut setup = Setup::default();
     setup.random = *b"0123456789abcdefgh";
     setup.host = "h.example";
-    OurServer { exchange: Exchange::start(name, &setup).unwrap() }
+    setup.plus_offered = mechanism.ends_with("-PLUS") || case.bound == Bound::Hidden;
+    if setup.plus_offered {
+        setup.exporter = Some(cases::EXPORTERS[0]);
+        setup.server_end_point = Some(cases::END_POINTS[0]);
+    }
+    OurServer { exchange: Exchange::start(name, &setup).unwrap(), who: None }
 }
 
 /// What the exchange wants, with nothing borrowed from it.
@@ -95,6 +146,7 @@ enum Wants {
     No,
     TokenRefused,
     Secret(&'static str),
+    Keys(Keys),
 }
 
 impl Wants {
@@ -121,6 +173,13 @@ impl Wants {
             ServerStep::Ask(Query::Anonymous { trace }) => {
                 known(cases::welcome(trace).then(|| "anonymous".to_owned()))
             }
+            ServerStep::Ask(Query::ScramKeys { authcid, hash }) => {
+                let name = ["SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"];
+                let at = ScramHash::ALL.iter().position(|known| *known == hash).unwrap();
+                // For nobody there are made-up ones, so that it shows at the proof only.
+                let none = || Keys { stored: vec![0; hash.octets()], server: vec![0; hash.octets()] };
+                Self::Keys(Keys::of(name[at], authcid).unwrap_or_else(none))
+            }
             ServerStep::Ask(_) => Self::No,
         }
     }
@@ -129,14 +188,21 @@ impl Wants {
 impl OurServer {
     /// Answers the questions until the exchange needs the client.
     fn go_on(&mut self, mut wants: Result<Wants, SaslError>, mut challenge: Vec<u8>) -> ServerMove {
-        let mut who = None;
+        let mut who = self.who.take();
         loop {
-            let answer = match wants {
-                Ok(Wants::Challenge) => return ServerMove::Challenge(challenge),
+            let answer = match &wants {
+                Ok(Wants::Challenge) => {
+                    self.who = who;
+                    return ServerMove::Challenge(challenge);
+                }
                 Ok(Wants::Done) => return ServerMove::Accept(who.expect("nobody was asked for")),
                 Ok(Wants::Yes(found)) => {
-                    who = Some(found);
+                    who = Some(found.clone());
                     Answer::Accepted
+                }
+                Ok(Wants::Keys(keys)) => {
+                    let parts = (Keys::SALT, Keys::ITERATIONS);
+                    Answer::ScramKeys(ScramKeys::new(parts.0, parts.1, &keys.stored, &keys.server))
                 }
                 Ok(Wants::No) => Answer::Rejected,
                 Ok(Wants::TokenRefused) => Answer::TokenRejected(cases::REPORT),

@@ -6,10 +6,15 @@ use io_sasl::rfc2195::cram_md5::{SaslCramMd5, SaslCramMd5Creds};
 use io_sasl::rfc4422::external::{SaslExternal, SaslExternalCreds};
 use io_sasl::rfc4505::anonymous::{SaslAnonymous, SaslAnonymousCreds};
 use io_sasl::rfc4616::plain::{SaslPlain, SaslPlainCreds};
+use io_sasl::rfc5801::{SaslGs2ChannelBinding, SaslGs2ChannelBindingKind as Kind};
+use io_sasl::rfc5802::SaslScramCreds;
+use io_sasl::rfc5802::scram_sha_1::SaslScramSha1;
 use io_sasl::rfc7628::oauthbearer::{SaslOauthbearer, SaslOauthbearerCreds};
+use io_sasl::rfc7677::scram_sha_256::SaslScramSha256;
+use io_sasl::scram_sha_512::SaslScramSha512;
 use io_sasl::xoauth2::{SaslXoauth2, SaslXoauth2Creds};
 
-use crate::cases::Case;
+use crate::cases::{self, Bound, Case};
 use crate::{Client, ClientMove};
 
 pub(crate) const VERSION: &str = "0.1.0";
@@ -45,7 +50,28 @@ pub(crate) fn client(mechanism: &str, case: &Case) -> Result<Box<dyn Client>, &'
             theirs(SaslPlain::new(creds), false)
         }
         "XOAUTH2" => theirs(SaslXoauth2::new(SaslXoauth2Creds { username, token: secret.into() }), false),
-        other => panic!("no client for {other}"),
+        scram => {
+            if case.authzid.is_some() {
+                return Err("it names nobody to act as");
+            }
+            let bound = |kind, data: &[u8]| SaslGs2ChannelBinding::Bound { kind, data: data.to_vec() };
+            let channel_binding = match case.bound {
+                Bound::Usual if scram.ends_with("-PLUS") => bound(Kind::TlsExporter, &cases::EXPORTERS[0]),
+                Bound::Usual => SaslGs2ChannelBinding::Unsupported,
+                Bound::EndPoint => bound(Kind::TlsServerEndPoint, cases::END_POINTS[0]),
+                Bound::OtherConnection => bound(Kind::TlsExporter, &cases::EXPORTERS[1]),
+                Bound::OtherEndPoint => bound(Kind::TlsServerEndPoint, cases::END_POINTS[1]),
+                Bound::NotOffered | Bound::Hidden => SaslGs2ChannelBinding::Unused,
+            };
+            let nonce = cases::NONCE.as_bytes().to_vec();
+            let creds = SaslScramCreds { username, password: secret.into(), nonce, channel_binding };
+            match scram.trim_end_matches("-PLUS") {
+                "SCRAM-SHA-1" => theirs(SaslScramSha1::new(creds), false),
+                "SCRAM-SHA-256" => theirs(SaslScramSha256::new(creds), false),
+                "SCRAM-SHA-512" => theirs(SaslScramSha512::new(creds), false),
+                other => panic!("no client for {other}"),
+            }
+        }
     })
 }
 

@@ -5,15 +5,17 @@ use std::sync::{Arc, Mutex};
 use rsasl::callback::{Context, Request, SessionCallback, SessionData};
 use rsasl::mechanisms::anonymous::AnonymousToken;
 use rsasl::mechanisms::oauthbearer::properties::{OAuthBearerError, OAuthBearerErrored, OAuthBearerValidate};
+use rsasl::mechanisms::scram::{self, properties::ScramStoredPassword};
 use rsasl::mechanisms::xoauth2::properties::{XOAuth2Error, XOAuth2Validate};
 use rsasl::prelude::{
-    ChannelBindingCallback, Mechname, MessageSent, SASLClient, SASLConfig, SASLServer, Session, SessionError,
-    State, Validation,
+    ChannelBindingCallback, Mechanism, Mechname, MessageSent, Registry, SASLClient, SASLConfig, SASLServer,
+    Session, SessionError, State, Validation,
 };
-use rsasl::property::{AuthId, AuthzId, OAuthBearerKV, OAuthBearerToken, Password};
+use rsasl::property::{AuthId, AuthzId, OAuthBearerKV, OAuthBearerToken, OverrideCBType, Password};
 use rsasl::validate::{NoValidation, Validate, ValidationError};
 
-use crate::cases::{self, Case};
+use crate::cases::{self, Bound, Case};
+use crate::ours::Keys;
 use crate::{Client, ClientMove, Server, ServerMove};
 
 pub(crate) const VERSION: &str = "2.3.1";
@@ -23,17 +25,32 @@ pub(crate) fn lacks(mechanism: &str) -> bool {
     mechanism == "CRAM-MD5"
 }
 
-/// The channel bindings of the connection there would be.
-struct Bindings;
+/// The channel bindings of the connection there would be: ours, or another.
+struct Bindings(usize);
 
 impl ChannelBindingCallback for Bindings {
-    fn get_cb_data(&self, _name: &str) -> Option<&[u8]> {
-        None
+    fn get_cb_data(&self, name: &str) -> Option<&[u8]> {
+        match name {
+            "tls-exporter" => Some(&cases::EXPORTERS[self.0]),
+            "tls-server-end-point" => Some(cases::END_POINTS[self.0]),
+            _ => None,
+        }
     }
 }
 
-fn config(callback: impl SessionCallback + 'static) -> Arc<SASLConfig> {
-    SASLConfig::builder().with_default_mechanisms().with_callback(callback).unwrap()
+/// Its default list has none of these.
+static BINDING: &[Mechanism] = &[
+    scram::SCRAM_SHA512_PLUS,
+    scram::SCRAM_SHA512,
+    scram::SCRAM_SHA256_PLUS,
+    scram::SCRAM_SHA256,
+    scram::SCRAM_SHA1_PLUS,
+    scram::SCRAM_SHA1,
+];
+
+fn config(callback: impl SessionCallback + 'static, binding: bool) -> Arc<SASLConfig> {
+    let registry = if binding { Registry::with_mechanisms(BINDING) } else { Registry::default() };
+    SASLConfig::builder().with_registry(registry).with_callback(callback).unwrap()
 }
 
 /// Its client for `case`, or why it has none.
@@ -43,15 +60,21 @@ pub(crate) fn client(mechanism: &str, case: &Case) -> Result<impl Client, &'stat
         return Err("it escapes nothing in the name");
     }
     let report = Arc::new(Mutex::new(None));
+    let binds = mechanism.ends_with("-PLUS") || matches!(case.bound, Bound::NotOffered | Bound::Hidden);
     let credentials = Credentials {
         authzid: case.authzid.map(str::to_owned),
         // XOAUTH2 calls it so.
         authcid: if case.authcid.is_empty() { user } else { case.authcid }.to_owned(),
         secret: case.secret.to_owned(),
         report: Arc::clone(&report),
+        binds,
+        end_point: matches!(case.bound, Bound::EndPoint | Bound::OtherEndPoint),
     };
     let name = Mechname::parse(mechanism.as_bytes()).unwrap();
-    let session = SASLClient::with_cb(config(credentials), Bindings).start_suggested(&[name]).unwrap();
+    let other = matches!(case.bound, Bound::OtherConnection | Bound::OtherEndPoint);
+    let session = SASLClient::with_cb(config(credentials, binds), Bindings(usize::from(other)))
+        .start_suggested(&[name])
+        .unwrap();
     Ok(TheirClient { session, started: false, finished: false, report })
 }
 
@@ -61,9 +84,16 @@ struct Credentials {
     authcid: String,
     secret: String,
     report: Arc<Mutex<Option<Vec<u8>>>>,
+    /// Whether it can bind to the connection.
+    binds: bool,
+    end_point: bool,
 }
 
 impl SessionCallback for Credentials {
+    fn enable_channel_binding(&self) -> bool {
+        self.binds
+    }
+
     fn callback(
         &self,
         _session: &SessionData,
@@ -85,6 +115,9 @@ impl SessionCallback for Credentials {
             .satisfy::<Password>(self.secret.as_bytes())?
             .satisfy::<OAuthBearerToken>(&self.secret)?
             .satisfy::<OAuthBearerKV>(&[("host", "h.example"), ("port", "995")])?;
+        if self.end_point {
+            request.satisfy::<OverrideCBType>("tls-server-end-point")?;
+        }
         if !self.secret.is_empty() {
             request.satisfy::<AnonymousToken>(&self.secret)?;
         }
@@ -150,8 +183,13 @@ pub(crate) fn server(mechanism: &str, case: &Case) -> Result<impl Server, &'stat
     if mechanism == "OAUTHBEARER" && case.authzid.unwrap_or_default().contains([',', '=']) {
         return Err("it takes the name as it stands, escapes and all");
     }
+    if mechanism.starts_with("SCRAM") && case.authcid.contains([',', '=']) {
+        return Err("it takes the name as it stands, escapes and all");
+    }
+    let binding = mechanism.ends_with("-PLUS") || case.bound == Bound::Hidden;
     let name = Mechname::parse(mechanism.as_bytes()).unwrap();
-    let session = SASLServer::<Who, _>::with_cb(config(Users), Bindings).start_suggested(name).unwrap();
+    let session =
+        SASLServer::<Who, _>::with_cb(config(Users, binding), Bindings(0)).start_suggested(name).unwrap();
     Ok(TheirServer { session, over: false })
 }
 
@@ -174,10 +212,21 @@ fn token<'a>(context: &Context<'a>) -> &'a str {
 impl SessionCallback for Users {
     fn callback(
         &self,
-        _session: &SessionData,
+        session: &SessionData,
         context: &Context<'_>,
         request: &mut Request<'_>,
     ) -> Result<(), SessionError> {
+        let mechanism = session.mechanism().mechanism.as_str();
+        if request.is::<ScramStoredPassword<'_>>()
+            && let Some(keys) = Keys::of(mechanism, context.get_ref::<AuthId>().unwrap())
+        {
+            request.satisfy::<ScramStoredPassword<'_>>(&ScramStoredPassword::new(
+                Keys::ITERATIONS,
+                Keys::SALT,
+                &keys.stored,
+                &keys.server,
+            ))?;
+        }
         if request.is::<OAuthBearerValidate>() {
             let known = cases::bearer(token(context), context.get_ref::<AuthzId>()).is_some();
             let answer = if known { Ok(()) } else { Err(OAuthBearerError::new("invalid_token", None, None)) };
