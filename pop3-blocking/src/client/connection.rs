@@ -2,40 +2,23 @@
 
 use std::net::{TcpStream, ToSocketAddrs};
 
-use pop3_proto::sasl::client::{Exchange, Move};
-use pop3_proto::sasl::{ClientMechanism, Plain, SaslError};
-use pop3_proto::{Arg, ClientEvent, Command, MechanismName, Secret};
-use zeroize::Zeroizing;
+use pop3_proto::{ClientEvent, Command};
 
 use super::capabilities::CapabilityList;
 use super::error::{Error, Refused};
 use super::link::Link;
 use super::options::ClientOptions;
-use super::session::Session;
 use crate::tls::{ClientTls, ServerName, TlsInfo};
 use crate::transport::{Deadline, Stream, Transport};
 
-/// Memory for the messages of a SASL exchange before base64: what a line at the default limit can carry.
-const SASL_OCTETS: usize = 9216;
-
 /// A connection to a server on which nobody is logged in: the AUTHORIZATION state.
 ///
-/// Get one with [`connect_tls`](Self::connect_tls) (implicit TLS, port 995), then [`login`](Self::login). A connection
+/// Get one with [`connect_tls`](Self::connect_tls) (implicit TLS, port 995), then [`log_in`](Self::log_in). A connection
 /// that is dropped is closed at once; [`quit`](Self::quit) says goodbye first.
 #[must_use]
 #[derive(Debug)]
 pub struct Connection<S = TcpStream> {
-    link: Box<Link<S>>,
-}
-
-/// A login that failed, and the connection if it can still be used for another try.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct LoginFailed<S = TcpStream> {
-    /// Why.
-    pub error: Error,
-    /// The connection. Some servers close it after a failed login all the same (R1939-4.5).
-    pub connection: Option<Connection<S>>,
+    pub(super) link: Box<Link<S>>,
 }
 
 impl Connection<TcpStream> {
@@ -63,7 +46,7 @@ impl Connection<TcpStream> {
         let name = ServerName::parse(host)?;
         let transport = tcp(host, port, &options)?;
         let transport = transport.connect_tls(tls, &name, Deadline::after(options.handshake))?;
-        Self::over(transport, options)
+        Ok(Self::over(transport, options)?.towards(host, port))
     }
 
     /// Connects in clear text, as on port 110, reads the greeting and upgrades with `STLS`.
@@ -81,7 +64,7 @@ impl Connection<TcpStream> {
         options: ClientOptions,
     ) -> Result<Self, Error> {
         let name = ServerName::parse(host)?;
-        Self::over(tcp(host, port, &options)?, options)?.stls(tls, &name)
+        Self::over(tcp(host, port, &options)?, options)?.towards(host, port).stls(tls, &name)
     }
 
     /// Connects in clear text and stays so: everything can be read and changed on the way.
@@ -92,7 +75,13 @@ impl Connection<TcpStream> {
     ///
     /// As [`connect_tls`](Self::connect_tls).
     pub fn connect_cleartext(host: &str, port: u16, options: ClientOptions) -> Result<Self, Error> {
-        Self::over(tcp(host, port, &options)?, options)
+        Ok(Self::over(tcp(host, port, &options)?, options)?.towards(host, port))
+    }
+
+    /// Keeps what tokens are told of the server they are for.
+    fn towards(mut self, host: &str, port: u16) -> Self {
+        self.link.towards = Some((host.to_owned(), port));
+        self
     }
 }
 
@@ -107,8 +96,8 @@ impl<S: Stream> Connection<S> {
     /// [`Error::Transport`].
     pub fn over(transport: Transport<S>, options: ClientOptions) -> Result<Self, Error> {
         let mut link = Link::new(transport, options);
-        link.event(usize::MAX, |event| match event {
-            ClientEvent::Greeting(line) if line.is_ok() => Ok(()),
+        link.greeting = link.event(usize::MAX, |event| match event {
+            ClientEvent::Greeting(line) if line.is_ok() => Ok(line.text.to_vec()),
             ClientEvent::Greeting(line) => Err(Error::Closing(Refused::by_notice(&line))),
             _ => Err(pop3_proto::Error::PeerMisbehaved(pop3_proto::PeerMisbehaved::NotAGreeting).into()),
         })??;
@@ -154,77 +143,6 @@ impl<S: Stream> Connection<S> {
         self.link.client.allow_cleartext_login();
     }
 
-    /// Logs in with a name and a password, by the best way the server offers.
-    ///
-    /// Today: SASL PLAIN if it is announced, else `USER` and `PASS`. A refusal is final: no second way is tried, as the
-    /// server counts failures. Without TLS see [`allow_cleartext_login`](Self::allow_cleartext_login).
-    ///
-    /// # Errors
-    ///
-    /// In [`LoginFailed`]: [`Error::Refused`] with the server's words and code, [`Error::NotSent`] if the password would
-    /// travel without TLS, [`Error::Argument`] or [`Error::Sasl`] if name or password cannot be sent, and the errors that
-    /// end a connection.
-    pub fn login(mut self, user: &str, password: &str) -> Result<Session<S>, LoginFailed<S>> {
-        if let Err(error) = self.link.ensure_capabilities() {
-            return Err(self.failed(error));
-        }
-        if self
-            .link
-            .capabilities
-            .as_ref()
-            .is_some_and(|list| list.has_mechanism(MechanismName::PLAIN.as_str()))
-        {
-            match Plain::new(None, user, password) {
-                Ok(mut plain) => self.authenticate(&mut plain),
-                Err(error) => Err(self.failed(error.into())),
-            }
-        } else {
-            self.login_user_pass(user.as_bytes(), password.as_bytes())
-        }
-    }
-
-    /// Logs in with `USER` and `PASS`.
-    ///
-    /// # Errors
-    ///
-    /// As [`login`](Self::login).
-    ///
-    /// # Source
-    ///
-    /// RFC 1939 section 7; rows R1939-7.6 to R1939-7.8.
-    pub fn login_user_pass(mut self, user: &[u8], password: &[u8]) -> Result<Session<S>, LoginFailed<S>> {
-        let said = Arg::new(user).map_err(Error::from).and_then(|user| {
-            let password = Secret::new(password)?;
-            // Before anything is sent: a USER alone would show the name to the path.
-            self.link.client.check_privacy()?;
-            // The reply's code counts only if the server announced that it sends some.
-            self.link.ensure_capabilities()?;
-            self.link.command(&Command::User(user), |_| ())?;
-            self.link.command(&Command::Pass(password), |_| ())
-        });
-        match said {
-            Ok(_) => Ok(Session::new(self.link)),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    /// Logs in with a SASL mechanism, whether the server announces it or not.
-    ///
-    /// # Errors
-    ///
-    /// As [`login`](Self::login). If the server says `+OK` and the mechanism is not satisfied, as it must check the
-    /// server's signature, that is [`Error::Sasl`], and the connection is gone.
-    ///
-    /// # Source
-    ///
-    /// RFC 5034 section 4; rows R5034-4.5 to R5034-4.14.
-    pub fn authenticate(mut self, mechanism: &mut dyn ClientMechanism) -> Result<Session<S>, LoginFailed<S>> {
-        match self.exchange(mechanism) {
-            Ok(()) => Ok(Session::new(self.link)),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
     /// Ends the session with `QUIT` and closes. Nothing is removed.
     ///
     /// # Errors
@@ -240,63 +158,6 @@ impl<S: Stream> Connection<S> {
     pub fn tls(&self) -> Option<TlsInfo<'_>> {
         self.link.transport().tls()
     }
-
-    fn exchange(&mut self, mechanism: &mut dyn ClientMechanism) -> Result<(), Error> {
-        let name = mechanism.name();
-        let mut scratch = Zeroizing::new(vec![0u8; SASL_OCTETS]);
-        let mut exchange = Exchange::new(mechanism);
-        self.link.client.check_privacy()?;
-        self.link.ensure_capabilities()?;
-        self.link.settle()?;
-        let first = exchange.start(&mut scratch)?;
-        self.link.write(|client, out| client.authenticate(name, first.initial, out))?;
-        let mut cancelled = None;
-        loop {
-            self.link.flush()?;
-            let turn = self.link.event(usize::MAX, |event| match event {
-                ClientEvent::Challenge(challenge) => match exchange.challenge(challenge, &mut scratch) {
-                    // The message lies behind the decoded challenge.
-                    Ok(Move::Respond(raw) | Move::Acknowledge { response: raw, .. }) => {
-                        Turn::Respond(challenge.decoded_len(), raw.len())
-                    }
-                    Ok(Move::Cancel(error)) => Turn::Cancel(error),
-                    Err(full) => Turn::Cancel(full.into()),
-                },
-                ClientEvent::UndecodableChallenge(_) => Turn::Cancel(exchange.undecodable()),
-                ClientEvent::Reply(reply) if reply.is_ok() => Turn::Accepted,
-                ClientEvent::Reply(reply) => Turn::Refused(Refused::by_reply(&reply)),
-                ClientEvent::ClosingNotice(line) => Turn::Refused(Refused::by_notice(&line)),
-                _ => Turn::Cancel(SaslError::OutOfOrder),
-            })?;
-            match turn {
-                Turn::Respond(start, octets) => {
-                    let raw = scratch.get(start..start.saturating_add(octets)).unwrap_or_default();
-                    self.link.write(|client, out| client.respond(raw, out))?;
-                }
-                Turn::Cancel(error) => {
-                    self.link.write(|client, out| client.cancel(out))?;
-                    cancelled = Some(error);
-                }
-                // Only if the mechanism agrees: a server that could not sign has not authenticated us (R5802-5.7).
-                Turn::Accepted => return Ok(exchange.success()?),
-                Turn::Refused(refused) => return Err(cancelled.map_or(Error::Refused(refused), Error::Sasl)),
-            }
-        }
-    }
-
-    fn failed(self, error: Error) -> LoginFailed<S> {
-        let connection = if error.is_harmless() { Some(self) } else { None };
-        LoginFailed { error, connection }
-    }
-}
-
-/// What the server's line asks for.
-enum Turn {
-    /// Send so many octets of the scratch memory, from this offset.
-    Respond(usize, usize),
-    Cancel(SaslError),
-    Accepted,
-    Refused(Refused),
 }
 
 pub(crate) fn tcp(host: &str, port: u16, options: &ClientOptions) -> Result<Transport<TcpStream>, Error> {

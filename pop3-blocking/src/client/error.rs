@@ -4,9 +4,12 @@ use core::fmt;
 use std::error::Error as StdError;
 use std::io;
 
-use pop3_proto::sasl::SaslError;
+use pop3_proto::sasl::prep::PrepError;
+use pop3_proto::sasl::{Part, SaslError, scram};
 use pop3_proto::{CodeKind, Reply, ResponseCode, SendError, StatusLine, Verb, WaitingFor};
 
+use super::policy::Offered;
+use crate::random::NoRandom;
 use crate::tls::ServerNameError;
 use crate::transport::TransportError;
 
@@ -33,6 +36,23 @@ pub enum Error {
     BadReply(Verb),
     /// TLS is required and the server does not offer `STLS`, or refused it. No credential was sent.
     NoTls(Option<Refused>),
+    /// The server offers nothing that the credentials and the policy allow on this connection: each offer, and what
+    /// stands against it. Nothing was sent.
+    NoMethod(Box<[Offered]>),
+    /// The server refused the token. Get a new one; the [report](TokenRejected::report) may say where and for what.
+    TokenRejected(Box<TokenRejected>),
+    /// The server said in the SCRAM exchange why it refuses, then refused.
+    /// [`ChannelBindingsDontMatch`](scram::Refusal::ChannelBindingsDontMatch) and
+    /// [`ServerDoesSupportChannelBinding`](scram::Refusal::ServerDoesSupportChannelBinding) mean that somebody may be in
+    /// between.
+    ProofRefused(scram::Refusal, Refused),
+    /// The server did not accept our certificate, or wanted one and got none (RDM-2.1g). The connection is over. Under
+    /// TLS 1.3 this may come from any call up to the first reply.
+    ClientCertificateRefused(rustls::AlertDescription),
+    /// There is no source of random octets, without which SCRAM proves nothing. Nothing was sent.
+    NoRandom,
+    /// SASLprep does not let this part of the credentials be used (RFC 4013). Nothing was sent.
+    Unprepared(Part, PrepError),
     /// The SASL exchange failed on our side: the server is not who it should be, or the credentials cannot be sent.
     Sasl(SaslError),
     /// Octets could not be moved, or TLS failed. The connection is over.
@@ -104,12 +124,33 @@ impl fmt::Debug for Refused {
     }
 }
 
+/// A token that was refused, at once or after a report (R7628-3.3, PB-Q23).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenRejected {
+    /// The server's account, as a rule JSON: `status`, and perhaps `scope` and `openid-configuration`. `None` if it gave
+    /// none. Anybody may have written it: show it escaped.
+    pub report: Option<Vec<u8>>,
+    /// Its `-ERR`.
+    pub refused: Refused,
+}
+
 impl Error {
     /// Whether the connection can still be used.
     pub const fn is_harmless(&self) -> bool {
         matches!(
             self,
-            Self::Refused(_) | Self::NotSent(_) | Self::Argument(_) | Self::BadReply(_) | Self::Caller(_)
+            Self::Refused(_)
+                | Self::NotSent(_)
+                | Self::Argument(_)
+                | Self::BadReply(_)
+                | Self::Caller(_)
+                | Self::NoMethod(_)
+                | Self::TokenRejected(_)
+                | Self::ProofRefused(..)
+                | Self::NoRandom
+                | Self::Unprepared(..)
+                | Self::Sasl(SaslError::Credential { .. })
         )
     }
 
@@ -117,6 +158,8 @@ impl Error {
     pub const fn refused(&self) -> Option<&Refused> {
         match self {
             Self::Refused(refused) | Self::Closing(refused) | Self::NoTls(Some(refused)) => Some(refused),
+            Self::TokenRejected(rejected) => Some(&rejected.refused),
+            Self::ProofRefused(_, refused) => Some(refused),
             _ => None,
         }
     }
@@ -133,6 +176,23 @@ impl fmt::Display for Error {
             Self::BadReply(verb) => write!(f, "+OK to {verb} without the data that belongs to it"),
             Self::NoTls(Some(refused)) => write!(f, "TLS is required: {refused}"),
             Self::NoTls(None) => f.write_str("TLS is required and the server does not offer STLS"),
+            Self::NoMethod(offers) => no_method(offers, f),
+            Self::TokenRejected(rejected) => {
+                write!(f, "token refused: {}", rejected.refused)?;
+                match &rejected.report {
+                    Some(report) => write!(f, "; {}", report.escape_ascii()),
+                    None => Ok(()),
+                }
+            }
+            Self::ProofRefused(reason, refused) => write!(f, "{refused}; it reports {reason}"),
+            Self::ClientCertificateRefused(rustls::AlertDescription::CertificateRequired) => {
+                f.write_str("server requires a client certificate")
+            }
+            Self::ClientCertificateRefused(alert) => {
+                write!(f, "server refused the client certificate, or the lack of one: alert {alert:?}")
+            }
+            Self::NoRandom => fmt::Display::fmt(&NoRandom, f),
+            Self::Unprepared(part, error) => write!(f, "{part} cannot be used: {error}"),
             Self::Sasl(error) => fmt::Display::fmt(error, f),
             Self::Transport(error) => fmt::Display::fmt(error, f),
             Self::ServerName(error) => fmt::Display::fmt(error, f),
@@ -143,6 +203,13 @@ impl fmt::Display for Error {
     }
 }
 
+fn no_method(offers: &[Offered], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    f.write_str("no acceptable way to log in: server offers ")?;
+    let Some((first, rest)) = offers.split_first() else { return f.write_str("none") };
+    write!(f, "{first}")?;
+    rest.iter().try_for_each(|offer| write!(f, ", {offer}"))
+}
+
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
@@ -150,6 +217,7 @@ impl StdError for Error {
             Self::NotSent(error) => Some(error),
             Self::Argument(error) => Some(error),
             Self::Sasl(error) => Some(error),
+            Self::Unprepared(_, error) => Some(error),
             Self::Transport(error) => Some(error),
             Self::ServerName(error) => Some(error),
             Self::Connect { source, .. } | Self::Resolve { source, .. } | Self::Caller(source) => {
@@ -180,7 +248,16 @@ impl From<pop3_proto::ArgError> for Error {
 
 impl From<TransportError> for Error {
     fn from(error: TransportError) -> Self {
-        Self::Transport(error)
+        match error {
+            TransportError::ClientCertificateRefused(alert) => Self::ClientCertificateRefused(alert),
+            error => Self::Transport(error),
+        }
+    }
+}
+
+impl From<NoRandom> for Error {
+    fn from(NoRandom: NoRandom) -> Self {
+        Self::NoRandom
     }
 }
 

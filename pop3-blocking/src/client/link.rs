@@ -1,6 +1,7 @@
 //! The core and the transport, joined: sends commands, waits for events, keeps deadlines.
 
 use std::net::TcpStream;
+use std::time::Instant;
 
 use pop3_proto::{Buffer, Client, ClientEvent, Command, CommandId, Step};
 
@@ -23,6 +24,16 @@ pub(super) struct Link<S = TcpStream> {
     pub(super) options: ClientOptions,
     /// What the last `CAPA` brought; `None` before it, and again after TLS has started.
     pub(super) capabilities: Option<CapabilityList>,
+    /// The text of the greeting; empty once TLS has started after it.
+    pub(super) greeting: Vec<u8>,
+    /// The host and port that the caller named.
+    pub(super) towards: Option<(String, u16)>,
+    /// Whether the exporter value of this TLS connection was used (R9266-4.1).
+    pub(super) exporter_spent: bool,
+    /// Whether the server has said `+OK` to `UTF8`.
+    pub(super) utf8: bool,
+    /// When something was last sent.
+    pub(super) last_sent: Instant,
     /// When the reply that is being waited for has been waited for too long.
     reply_deadline: Deadline,
 }
@@ -52,6 +63,11 @@ impl<S: Stream> Link<S> {
             out: Vec::new(),
             options,
             capabilities: None,
+            greeting: Vec::new(),
+            towards: None,
+            exporter_spent: false,
+            utf8: false,
+            last_sent: Instant::now(),
             reply_deadline: Deadline::NEVER,
         })
     }
@@ -78,6 +94,7 @@ impl<S: Stream> Link<S> {
             return Ok(());
         }
         let sent = self.transport.write_all(&self.out, self.options.write, Deadline::NEVER);
+        self.last_sent = Instant::now();
         // A command may hold a password.
         zeroize::Zeroize::zeroize(&mut self.out);
         self.renew_reply_deadline();
@@ -253,7 +270,9 @@ impl<S: Stream> Link<S> {
         }
         self.transport = self.transport.connect_tls(tls, name, Deadline::after(self.options.handshake))?;
         self.client.tls_started().map_err(pop3_proto::Error::ApiMisuse)?;
+        // Whatever an attacker may have said in clear text is forgotten, a timestamp for APOP included (R2595-4.5).
         self.capabilities = None;
+        self.greeting = Vec::new();
         Ok(self)
     }
 

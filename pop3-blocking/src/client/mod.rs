@@ -26,18 +26,29 @@
 
 mod capabilities;
 mod connection;
+mod credentials;
 mod error;
+mod exchange;
+mod language;
 mod link;
+mod login;
 mod message;
+mod method;
 mod options;
 mod pipeline;
+mod policy;
 mod session;
 
 pub use capabilities::CapabilityList;
+pub use connection::Connection;
 #[cfg(feature = "srv")]
 pub(crate) use connection::tcp;
-pub use connection::{Connection, LoginFailed};
-pub use error::{Error, Refused};
+pub use credentials::Credentials;
+pub use error::{Error, Refused, TokenRejected};
+pub use language::Language;
+pub use login::LoginFailed;
 pub use message::Message;
+pub use method::{Method, Strength};
 pub use options::ClientOptions;
+pub use policy::{AuthPolicy, ChannelBinding, Offered, Verdict};
 pub use session::{Outcome, Session, UniqueIdEntry};

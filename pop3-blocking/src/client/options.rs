@@ -7,6 +7,7 @@ use pop3_proto::{ClientLimits, ClientTolerances};
 /// How a [`Connection`](super::Connection) behaves. The default is the safe choice in every point.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, each set by its name")]
 pub struct ClientOptions {
     /// Limits in octets, lines and time; see [`ClientLimits`].
     pub limits: ClientLimits,
@@ -27,6 +28,15 @@ pub struct ClientOptions {
     pub outstanding_octets: usize,
     /// Never send `CAPA`, for servers that hang or close on it (PB-Q09). Default: no.
     pub skip_capa: bool,
+    /// Send `UTF8` before the login where the server announces it, so that messages come as they are stored and not in
+    /// the form that servers make for clients of ASCII alone (R6856-2.8, PB-Q39). A refusal is no error. Default: yes.
+    pub utf8: bool,
+    /// Send `RSET` before `QUIT` in sessions that deleted nothing, for servers that mark what was fetched (PB-Q15).
+    /// Default: no.
+    pub rset_before_quit: bool,
+    /// After how long a silence [`Session::keep_alive`](super::Session::keep_alive) sends a `NOOP`, for servers that end
+    /// idle sessions before the ten minutes of the standard (PB-Q32). Default: never.
+    pub keep_alive: Option<Duration>,
 }
 
 impl Default for ClientOptions {
@@ -41,6 +51,9 @@ impl Default for ClientOptions {
             pipelining: true,
             outstanding_octets: 4096,
             skip_capa: false,
+            utf8: true,
+            rset_before_quit: false,
+            keep_alive: None,
         }
     }
 }

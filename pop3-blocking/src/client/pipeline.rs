@@ -60,6 +60,7 @@ impl<S: Stream> Session<S> {
         numbers: impl IntoIterator<Item = MessageNumber>,
         mut each: impl FnMut(MessageNumber, Result<(), Refused>),
     ) -> Result<(), Error> {
+        self.marks = true;
         let mut window = Window::new(self, numbers.into_iter().map(Command::Dele), usize::MAX)?;
         while let Some((id, number)) = window.next(self)? {
             match self.link.reply(id, |_| ()) {

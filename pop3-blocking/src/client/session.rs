@@ -1,6 +1,7 @@
 //! A session after login.
 
 use std::net::TcpStream;
+use std::time::Instant;
 
 use pop3_proto::{ClientEvent, Command, DropListing, MessageNumber, ScanListing, UniqueIdListing, Verb};
 
@@ -19,6 +20,8 @@ use crate::transport::Stream;
 #[derive(Debug)]
 pub struct Session<S = TcpStream> {
     pub(super) link: Box<Link<S>>,
+    /// Whether a `DELE` was sent: its mark is not to be taken back.
+    pub(super) marks: bool,
 }
 
 /// How a session ended, as far as marked messages go.
@@ -46,7 +49,7 @@ pub struct UniqueIdEntry {
 
 impl<S: Stream> Session<S> {
     pub(super) const fn new(link: Box<Link<S>>) -> Self {
-        Self { link }
+        Self { link, marks: false }
     }
 
     /// `STAT`: how many messages there are, and how many octets.
@@ -177,6 +180,7 @@ impl<S: Stream> Session<S> {
     ///
     /// [`Error::Refused`], and the errors that end a connection.
     pub fn delete(&mut self, number: MessageNumber) -> Result<(), Error> {
+        self.marks = true;
         self.link.command(&Command::Dele(number), |_| ()).map(|_| ())
     }
 
@@ -196,6 +200,18 @@ impl<S: Stream> Session<S> {
     /// [`Error::Refused`], and the errors that end a connection.
     pub fn noop(&mut self) -> Result<(), Error> {
         self.link.command(&Command::Noop, |_| ()).map(|_| ())
+    }
+
+    /// `NOOP`, if nothing was sent for as long as [`ClientOptions::keep_alive`](super::ClientOptions::keep_alive) says.
+    /// Tells whether it was sent.
+    ///
+    /// Nothing happens behind the caller's back: call it now and then where much time passes between commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`noop`](Self::noop).
+    pub fn keep_alive(&mut self) -> Result<bool, Error> {
+        self.keep_alive_at(Instant::now())
     }
 
     /// `CAPA`: what the server announces now, asked anew: some values differ after login (R2449-5.3).
@@ -218,6 +234,9 @@ impl<S: Stream> Session<S> {
     /// Everything that was sent before has been answered when `QUIT` goes out, and its reply is waited for (R1939-6.5,
     /// R2449-6.6.5).
     pub fn quit(mut self) -> Outcome {
+        if self.link.options.rset_before_quit && !self.marks {
+            log::debug!("RSET before QUIT: {:?}", self.reset());
+        }
         let said = self.link.command(&Command::Quit, |_| ());
         self.link.close();
         match said {
@@ -225,5 +244,13 @@ impl<S: Stream> Session<S> {
             Err(Error::Refused(refused)) => Outcome::Partial(refused),
             Err(error) => Outcome::Unknown(error),
         }
+    }
+
+    fn keep_alive_at(&mut self, now: Instant) -> Result<bool, Error> {
+        let silence = now.saturating_duration_since(self.link.last_sent);
+        if self.link.options.keep_alive.is_none_or(|limit| silence < limit) {
+            return Ok(false);
+        }
+        self.noop().map(|()| true)
     }
 }
