@@ -102,6 +102,9 @@ impl fmt::Debug for Credentials {
             Proof::Password { .. } => "password",
             Proof::Token { .. } => "token",
         };
-        f.debug_struct("Credentials").field("kind", &kind).field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Credentials")
+            .field("kind", &kind)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }

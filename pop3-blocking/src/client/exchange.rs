@@ -127,7 +127,10 @@ fn refusal(cancelled: Option<Error>, report: Option<Vec<u8>>, refused: Refused, 
         // that is not right, is a server that is not who it should be.
         Some(error) => {
             let usable = error.is_harmless()
-                || matches!(error, Error::Sasl(SaslError::UndecodableChallenge | SaslError::UnexpectedChallenge));
+                || matches!(
+                    error,
+                    Error::Sasl(SaslError::UndecodableChallenge | SaslError::UnexpectedChallenge)
+                );
             Attempt { error, usable }
         }
         None if report.is_some() || (token && is_about_credentials(&refused)) => {

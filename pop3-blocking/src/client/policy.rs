@@ -251,7 +251,7 @@ pub(super) fn judge<'n>(
         if offers.iter().any(|offer| offer.name.eq_ignore_ascii_case(name)) {
             continue;
         }
-        let method = str::from_utf8(name).ok().and_then(Method::named);
+        let method = core::str::from_utf8(name).ok().and_then(Method::named);
         let verdict = method.map_or(Verdict::Unknown, |method| verdict(method, credentials, facts));
         offers.push(Offered { name: name.to_vec(), method, verdict });
     }
@@ -271,7 +271,8 @@ pub(super) fn choose(offers: &[Offered], policy: &AuthPolicy, tls: bool) -> Vec<
         return Vec::new();
     };
     let rest = open.filter(|offer| offer.verdict == Verdict::Usable && policy.falls_back);
-    let rest = rest.filter_map(|offer| offer.method).filter(|method| tls || !method.sends_password_in_clear());
+    let rest =
+        rest.filter_map(|offer| offer.method).filter(|method| tls || !method.sends_password_in_clear());
     first.method.into_iter().chain(rest).collect()
 }
 
@@ -311,7 +312,8 @@ fn verdict(method: Method, credentials: &Credentials, facts: Facts) -> Verdict {
         }
     }
     if let (Proof::Password { user, password, .. }, Method::UserPass) = (&credentials.proof, method) {
-        if !facts.utf8_user && !(user.is_ascii() && password.is_ascii()) {
+        let is_ascii = user.is_ascii() && password.is_ascii();
+        if !facts.utf8_user && !is_ascii {
             return Verdict::NotAscii;
         }
     }
@@ -367,7 +369,8 @@ mod tests {
         assert_eq!(order(offered.clone(), &Credentials::certificate(), TLS), ["EXTERNAL"]);
         let all = AuthPolicy::new().allow_login();
         #[cfg(feature = "legacy-md5")]
-        let (all, last) = (all.allow_cram_md5().allow_apop(), &["PLAIN", "LOGIN", "CRAM-MD5", "USER", "APOP"][..]);
+        let (all, last) =
+            (all.allow_cram_md5().allow_apop(), &["PLAIN", "LOGIN", "CRAM-MD5", "USER", "APOP"][..]);
         #[cfg(not(feature = "legacy-md5"))]
         let last = &["PLAIN", "LOGIN", "USER"][..];
         assert_eq!(order(offered, &password().policy(all), TLS), [&scrams[..], last].concat());
@@ -397,16 +400,22 @@ mod tests {
         assert_eq!(chosen("USER PLAIN SCRAM-SHA-256", &password().policy(policy.clone()), TLS), all);
         // Never down to the bare password where everybody can read it.
         let clear = Facts::default();
-        let methods = chosen("USER PLAIN SCRAM-SHA-1 SCRAM-SHA-256", &password().policy(policy.clone()), clear);
+        let methods =
+            chosen("USER PLAIN SCRAM-SHA-1 SCRAM-SHA-256", &password().policy(policy.clone()), clear);
         assert_eq!(methods, [Method::ScramSha256, Method::ScramSha1]);
         let proven = policy.minimum(Strength::SecretProven);
-        assert_eq!(chosen("USER PLAIN SCRAM-SHA-256", &password().policy(proven), TLS), [Method::ScramSha256]);
+        assert_eq!(
+            chosen("USER PLAIN SCRAM-SHA-256", &password().policy(proven), TLS),
+            [Method::ScramSha256]
+        );
     }
 
     #[test]
     fn pb_c41_rdm_2_1d_a_certificate_alone_means_external_or_nothing() {
-        for offered in ["USER", "PLAIN USER APOP CRAM-MD5 LOGIN SCRAM-SHA-256-PLUS OAUTHBEARER ANONYMOUS", ""] {
-            for policy in [AuthPolicy::new(), AuthPolicy::new().fall_back_after_refusal().only(all_methods())] {
+        for offered in ["USER", "PLAIN USER APOP CRAM-MD5 LOGIN SCRAM-SHA-256-PLUS OAUTHBEARER ANONYMOUS", ""]
+        {
+            for policy in [AuthPolicy::new(), AuthPolicy::new().fall_back_after_refusal().only(all_methods())]
+            {
                 let credentials = Credentials::certificate_as("alice").policy(policy);
                 assert_eq!(chosen(offered, &credentials, TLS), [], "{offered}");
                 let both = format!("{offered} EXTERNAL");

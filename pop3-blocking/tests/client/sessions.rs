@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use pop3_blocking::Transport;
 use pop3_blocking::client::{ClientOptions, Connection, Error, LoginFailed, Outcome};
-use pop3_blocking::pop3_proto::{
-    CodeKind, Error as ProtoError, PeerMisbehaved, SendError, Verb, WaitingFor,
-};
+use pop3_blocking::pop3_proto::{CodeKind, Error as ProtoError, PeerMisbehaved, SendError, Verb, WaitingFor};
 
 use crate::fixture::{LOGIN, connect, logged_in, n, script, server};
 

@@ -42,8 +42,11 @@ impl Authority {
 }
 
 fn serve(mode: Mode) -> Fake {
-    let capabilities: &[&str] =
-        if matches!(mode, Mode::Stls(_)) { &["STLS", "UIDL", "SASL PLAIN"] } else { &["UIDL", "SASL PLAIN"] };
+    let capabilities: &[&str] = if matches!(mode, Mode::Stls(_)) {
+        &["STLS", "UIDL", "SASL PLAIN"]
+    } else {
+        &["UIDL", "SASL PLAIN EXTERNAL"]
+    };
     Fake::start_with(mode, mail(2, 100), capabilities, |_| Act::Usual)
 }
 

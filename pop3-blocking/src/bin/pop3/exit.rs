@@ -137,7 +137,17 @@ impl Failure {
             }
             Error::Protocol(error) => protocol(error),
             Error::TimedOut { .. } => Kind::Timeout,
-            Error::NotSent(_) | Error::Argument(_) => Kind::Configuration,
+            Error::TokenRejected(rejected) => {
+                return Self { message, ..Self::by_refusal(Kind::Login, rejected.refused) };
+            }
+            Error::ProofRefused(_, refused) => {
+                return Self { message, ..Self::by_refusal(Kind::Login, refused) };
+            }
+            Error::NoMethod(_) => Kind::Login,
+            Error::ClientCertificateRefused(_) => Kind::Certificate,
+            Error::NotSent(_) | Error::Argument(_) | Error::Unprepared(..) | Error::NoRandom => {
+                Kind::Configuration
+            }
             Error::Sasl(SaslError::Credential { .. }) => Kind::Configuration,
             Error::BadReply(_) | Error::Sasl(_) => Kind::Protocol,
             Error::Transport(error) => transport(&error, stage),
@@ -226,7 +236,6 @@ const fn protocol(error: pop3_proto::Error) -> Kind {
 
 fn transport(error: &TransportError, stage: Stage) -> Kind {
     match error {
-        TransportError::ClientCertificateRefused(_) => Kind::Certificate,
         _ if error.is_certificate_error() => Kind::Certificate,
         TransportError::TimedOut => Kind::Timeout,
         TransportError::Io(_) => Kind::Connection,
