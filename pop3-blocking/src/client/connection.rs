@@ -79,7 +79,7 @@ impl Connection<TcpStream> {
     }
 
     /// Keeps what tokens are told of the server they are for.
-    fn towards(mut self, host: &str, port: u16) -> Self {
+    pub(crate) fn towards(mut self, host: &str, port: u16) -> Self {
         self.link.towards = Some((host.to_owned(), port));
         self
     }

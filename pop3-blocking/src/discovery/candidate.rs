@@ -78,6 +78,7 @@ impl Candidate {
             }
             SrvService::Pop3 => Connection::over(transport, options.clone())?.stls(tls, &name),
         }
+        .map(|connection| connection.towards(&self.host, self.port))
     }
 
     /// Whom the certificate may be made out for.
