@@ -2,7 +2,10 @@
 
 use core::fmt;
 
-use pop3_proto::sasl::server;
+use pop3_proto::sasl::SaslError;
+use pop3_proto::sasl::scram::derive_keys;
+use pop3_proto::sasl::server::{self, ScramHash};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// What a server keeps of a password for SCRAM (RFC 5802 section 3): nobody can log in with it elsewhere, but who has
@@ -31,6 +34,34 @@ impl ScramKeys {
             stored_key: Zeroizing::new(stored_key.into()),
             server_key: Zeroizing::new(server_key.into()),
         }
+    }
+
+    /// Computes the keys of `password`, which must be prepared by SASLprep as a stored string (R5802-5.10), with a salt
+    /// that is random for each user. It takes as long as `iterations` are many.
+    ///
+    /// # Errors
+    ///
+    /// [`SaslError::Keys`]: the salt has more than 128 octets, or there are no iterations.
+    pub fn derive(
+        hash: ScramHash,
+        password: &[u8],
+        salt: impl Into<Vec<u8>>,
+        iterations: u32,
+    ) -> Result<Self, SaslError> {
+        let salt = salt.into();
+        let mut stored_key = Zeroizing::new(vec![0; hash.octets()]);
+        let mut server_key = Zeroizing::new(vec![0; hash.octets()]);
+        derive_keys(hash, password, &salt, iterations, &mut stored_key, &mut server_key)?;
+        Ok(Self { salt, iterations, stored_key, server_key })
+    }
+
+    /// Whether `password` is the one that these keys were derived from.
+    pub(super) fn verify(&self, hash: ScramHash, password: &[u8]) -> bool {
+        let Ok(derived) = Self::derive(hash, password, self.salt.as_slice(), self.iterations) else {
+            return false;
+        };
+        let equal = derived.stored_key.ct_eq(&self.stored_key) & derived.server_key.ct_eq(&self.server_key);
+        equal.into()
     }
 
     /// The salt; the client learns it.

@@ -14,8 +14,6 @@ mod decoys;
 mod keys;
 mod mechanisms;
 mod memory;
-#[cfg(feature = "passwd")]
-mod scheme;
 mod token;
 #[cfg(feature = "passwd")]
 mod users_file;

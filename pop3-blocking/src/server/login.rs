@@ -15,8 +15,8 @@
 use std::borrow::Cow;
 use std::time::Instant;
 
-use pop3_proto::sasl::SaslError;
 use pop3_proto::sasl::server::{Answer, Exchange, Query, ServerStep, Setup};
+use pop3_proto::sasl::{SaslError, prep};
 use pop3_proto::server::{Refusal, SaslInput};
 use pop3_proto::{Base64, InitialResponse, MechanismName, Secret};
 use zeroize::Zeroizing;
@@ -476,14 +476,5 @@ pub(super) const fn store_refusal(error: &StoreError) -> Refusal {
     match error {
         StoreError::Permanent(_) => Refusal::Permanent,
         StoreError::Temporary(_) | StoreError::Gone => Refusal::Temporary,
-    }
-}
-
-mod prep {
-    pub(super) enum Use {
-        Query,
-    }
-    pub(super) fn prepare(text: &str, _: Use) -> Result<std::borrow::Cow<'_, str>, ()> {
-        Ok(std::borrow::Cow::Borrowed(text))
     }
 }

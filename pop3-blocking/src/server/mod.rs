@@ -225,7 +225,7 @@ impl ServerBuilder {
 
     /// Hands names and passwords to the authenticator as the client wrote them, for backends that compare octets. Unless
     /// set, the server prepares both by SASLprep (RFC 4013), and what cannot be prepared is refused: R4616-2.3,
-    /// R6856-2.2.2. Names are UTF-8 without control characters in both cases.
+    /// R6856-2.2.2. Both are UTF-8 in any case, and names without control characters.
     pub const fn unprepared_credentials(mut self) -> Self {
         self.settings.unprepared = true;
         self

@@ -49,7 +49,7 @@ fn r8314_3_1_a_session_under_implicit_tls() {
         assert_eq!(peer.line(), "+OK POP3 server ready");
         let capabilities = peer.ask_list("CAPA").1;
         assert!(!capabilities.contains(&"STLS".into()), "{capabilities:?}");
-        assert!(capabilities.contains(&"SASL PLAIN".into()), "{capabilities:?}");
+        assert!(capabilities.iter().any(|line| line.starts_with("SASL ") && line.ends_with(" PLAIN")));
         peer.log_in("mrose");
         assert_eq!(peer.ask_list("RETR 3").1, ["Subject: three", ""]);
         assert_eq!(peer.ask("QUIT"), "+OK bye");
@@ -73,7 +73,10 @@ fn r2595_4_3_a_session_after_stls() {
     let mut peer = peer.start_tls(&tls().client);
     // R2595-4.3: no second greeting.
     let after = peer.ask_list("CAPA").1;
-    assert!(!after.contains(&"STLS".into()) && after.contains(&"SASL PLAIN".into()), "{after:?}");
+    assert!(
+        !after.contains(&"STLS".into()) && after.iter().any(|line| line.ends_with(" PLAIN")),
+        "{after:?}"
+    );
     assert_eq!(peer.ask("STLS"), "-ERR TLS is active already");
     peer.log_in("mrose");
     assert_eq!(peer.ask("STAT"), "+OK 3 125");
@@ -159,7 +162,7 @@ fn r2449_6_capabilities_follow_the_configuration() {
         "TOP",
         "UIDL",
         "USER",
-        "SASL PLAIN",
+        "SASL SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1 PLAIN",
         "RESP-CODES",
         "AUTH-RESP-CODE",
         "PIPELINING",

@@ -10,6 +10,8 @@ mod fixture;
 mod limits;
 mod logging;
 mod logins;
+mod mechanisms;
 mod peer;
+mod scram;
 mod shutdown;
 mod writes;

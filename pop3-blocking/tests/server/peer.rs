@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use pop3_blocking::tls::{ClientTls, ServerName};
+use pop3_blocking::tls::{ClientTls, ServerName, TlsInfo};
 use pop3_blocking::{Deadline, Input, Stream, Transport, TransportError};
 
 use crate::fixture::HOST;
@@ -92,6 +92,11 @@ impl<S: Stream> Peer<S> {
         assert!(self.unread.is_empty(), "octets behind the reply to STLS");
         let transport = self.transport.connect_tls(tls, &ServerName::parse(HOST).unwrap(), long()).unwrap();
         Self { transport, unread: Vec::new() }
+    }
+
+    /// What the handshake came to.
+    pub(crate) fn tls(&self) -> TlsInfo<'_> {
+        self.transport.tls().unwrap()
     }
 
     pub(crate) fn log_in(&mut self, user: &str) {

@@ -33,8 +33,11 @@ pub(crate) use tls::TlsSettings;
 ///
 /// Log lines go to standard error, one per session; POP3_LOG or RUST_LOG sets what is logged (default "info").
 #[derive(Debug, Parser)]
-#[command(name = "pop3d", version, after_long_help = EXAMPLES)]
+#[command(name = "pop3d", version, after_long_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     #[command(flatten)]
     pub(crate) listen: listen::ListenArgs,
 
@@ -59,10 +62,28 @@ pub(crate) struct Args {
     pub(crate) config: Option<PathBuf>,
 }
 
+/// What else `pop3d` does than to serve.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Makes the second field of a line of the users file from a password, which is asked for on the terminal or is the
+    /// first line of standard input.
+    Hash(HashArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct HashArgs {
+    /// What is to be kept of the password: ARGON2ID, which withstands theft best; or SCRAM-SHA-256 (-512, -1), with which
+    /// clients need not send the password.
+    #[arg(long, value_name = "SCHEME", default_value = "ARGON2ID", ignore_case = true,
+          value_parser = ["ARGON2ID", "SCRAM-SHA-512", "SCRAM-SHA-256", "SCRAM-SHA-1"])]
+    pub(crate) scheme: String,
+}
+
 const EXAMPLES: &str = "\
 Examples:
   pop3d --listen-tls '[::]:995' --cert chain.pem --key key.pem --users users --maildir '/home/{user}/Maildir'
   pop3d --config /etc/pop3d.toml
+  (printf alice:; pop3d hash --scheme SCRAM-SHA-256) >> users
 
 Exit codes: 0 stopped by a signal, 64 usage, 69 cannot listen, 78 configuration.";
 
@@ -89,6 +110,8 @@ pub(crate) enum SettingsError {
     KeyCount { certificates: usize, keys: usize },
     Map(UnknownField),
     Listener(SocketAddr, &'static str),
+    Mechanism(String),
+    ShortSecret(PathBuf),
     IdleTooShort(u64),
     Zero(&'static str),
 }
@@ -112,6 +135,8 @@ impl fmt::Display for SettingsError {
             }
             Self::Map(error) => write!(f, "client-cert-map: {error}"),
             Self::Listener(address, what) => write!(f, "listener {address}: {what}"),
+            Self::Mechanism(name) => write!(f, "unknown mechanism: {}", name.escape_debug()),
+            Self::ShortSecret(path) => write!(f, "{} has fewer than 16 octets", path.display()),
             Self::IdleTooShort(seconds) => write!(
                 f,
                 "--idle-timeout of {seconds} s is below the {} s that RFC 1939 demands",
@@ -131,7 +156,7 @@ impl Args {
         let maildir =
             self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?;
         let settings = Settings {
-            listeners: self.listen.settle(&mut file, &tls, login.allow_cleartext)?,
+            listeners: self.listen.settle(&mut file, &tls, &login)?,
             tls,
             login,
             maildir,
@@ -145,6 +170,8 @@ impl Args {
 
 #[cfg(test)]
 mod tests {
+    use pop3_blocking::auth::Mechanisms;
+
     use super::*;
     use listen::Mode;
     use tls::ClientCert;
@@ -167,6 +194,45 @@ mod tests {
             let settings = settle(&[&BASE[..], &["--idle-timeout", seconds]].concat());
             assert_eq!(settings.is_ok(), fine, "{seconds}");
         }
+    }
+
+    #[test]
+    fn pb_q68_legacy_mechanisms_must_be_named() {
+        let set =
+            |args: &[&str]| settle(&[&BASE[..], args].concat()).map(|settings| settings.login.mechanisms);
+        assert_eq!(set(&[]).unwrap(), Mechanisms::DEFAULT);
+        assert_eq!(
+            set(&["--mechanisms", "plain,CRAM-MD5"]).unwrap(),
+            Mechanisms::PLAIN | Mechanisms::CRAM_MD5
+        );
+        assert!(
+            matches!(set(&["--mechanisms", "GSSAPI"]), Err(SettingsError::Mechanism(name)) if name == "GSSAPI")
+        );
+    }
+
+    #[test]
+    fn rdm_2_1e_certificate_only_needs_who_signs_certificates() {
+        let tls = ["--listen-tls", "127.0.0.1:0", "--cert", "c", "--key", "k", "--certificate-only"];
+        assert!(matches!(settle(&[&BASE[..4], &tls].concat()), Err(SettingsError::Listener(..))));
+        let settings = settle(&[&BASE[..4], &tls, &["--client-ca", "ca"]].concat()).unwrap();
+        assert!(settings.listeners.iter().all(|listener| listener.certificate_only));
+        // In clear text nobody could log in.
+        assert!(matches!(
+            settle(&[&BASE[..], &["--certificate-only"]].concat()),
+            Err(SettingsError::Listener(..))
+        ));
+    }
+
+    #[test]
+    fn hash_takes_no_options_of_the_server() {
+        let parse =
+            |args: &[&str]| Args::try_parse_from(std::iter::once("pop3d").chain(args.iter().copied()));
+        let args = parse(&["hash", "--scheme", "scram-sha-256"]).unwrap();
+        assert!(matches!(args.command, Some(Command::Hash(_))));
+        assert!(parse(&["--users", "u", "hash"]).is_err());
+        // A password on the command line can be seen by every user of the host.
+        assert!(parse(&["hash", "secret"]).is_err());
+        assert!(parse(&["hash", "--scheme", "MD5"]).is_err());
     }
 
     #[test]

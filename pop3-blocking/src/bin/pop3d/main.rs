@@ -4,6 +4,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 mod args;
+mod hash;
+mod token;
 mod users;
 
 use std::error::Error;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 
 use args::listen::Mode;
 use args::tls::ClientCert;
-use args::{Args, ListenSettings, Settings};
+use args::{Args, Command, ListenSettings, LoginSettings, Settings};
 use clap::Parser;
 use pop3_blocking::auth::UsersFile;
 use pop3_blocking::server::{Policy, Running, Server};
@@ -22,6 +24,7 @@ use pop3_blocking::store::MaildirStore;
 use pop3_blocking::tls::{ServerTls, TlsConfigError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use token::TokenCheck;
 use users::Users;
 
 /// Exit codes of sysexits(3).
@@ -42,11 +45,18 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
+    if let Some(Command::Hash(hash)) = &args.command {
+        return exit(hash::run(&hash.scheme).map_err(|error| (USAGE, error)));
+    }
     start_log();
     let outcome = args
         .settle()
         .map_err(|error| (CONFIGURATION, error.to_string().into()))
         .and_then(|settings| run(&settings));
+    exit(outcome)
+}
+
+fn exit(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err((code, error)) => {
@@ -59,7 +69,12 @@ fn main() -> ExitCode {
 fn run(settings: &Settings) -> Result<(), Failure> {
     let configuration = |error: Box<dyn Error>| (CONFIGURATION, error);
     let users = UsersFile::load(&settings.login.users).map_err(|error| configuration(error.into()))?;
-    let users = Arc::new(Users::new(users, settings.tls.map.clone()));
+    let users = match &settings.login.decoy_secret {
+        Some(secret) => users.with_decoy_secret(secret.as_slice()),
+        None => users,
+    };
+    let tokens = settings.login.token_check.as_deref().map(TokenCheck::new);
+    let users = Arc::new(Users::new(users, settings.tls.map.clone(), tokens));
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
     let tls = Tls::new(settings).map_err(|error| configuration(error.into()))?;
 
@@ -68,7 +83,7 @@ fn run(settings: &Settings) -> Result<(), Failure> {
 
     let mut builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
     for listener in &settings.listeners {
-        builder = builder.listen(listener.address, policy(listener, &tls));
+        builder = builder.listen(listener.address, policy(listener, &settings.login, &tls));
     }
     let server = builder.bind().map_err(|error| (UNAVAILABLE, error.into()))?;
     let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
@@ -102,13 +117,14 @@ fn joined(addresses: &[SocketAddr]) -> String {
     if texts.is_empty() { "-".to_owned() } else { texts.join(",") }
 }
 
-fn policy(listener: &ListenSettings, tls: &Tls) -> Policy {
+fn policy(listener: &ListenSettings, login: &LoginSettings, tls: &Tls) -> Policy {
     let tls = tls.asking(listener.client_cert).filter(|_| listener.mode != Mode::Clear);
     let mut policy = match tls {
         Some(tls) if listener.mode == Mode::Tls => Policy::implicit_tls(tls.clone()),
         Some(tls) => Policy::stls(tls.clone()),
         None => Policy::cleartext(),
     };
+    policy = login.apply(policy);
     if listener.allow_cleartext_login {
         policy = policy.allow_cleartext_login();
     }

@@ -1,18 +1,25 @@
 //! Who may log in to `pop3d`: the users file, and certificates of users that stand in it.
 
-use pop3_blocking::auth::{AuthError, Authenticator, Identity, LoginContext, UsersFile, UsersFileError};
+use pop3_blocking::auth::{
+    AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
+    TokenRequest, UsersFile, UsersFileError,
+};
+use pop3_blocking::pop3_proto::sasl::server::ScramHash;
 use pop3_blocking::tls::CertificateMap;
 
-/// The users file, by password and, if clients are asked for certificates, by certificate.
+use crate::token::TokenCheck;
+
+/// The users file; certificates, if clients are asked for them; and tokens, if there is a program that knows them.
 #[derive(Debug)]
 pub(crate) struct Users {
     file: UsersFile,
     map: CertificateMap,
+    tokens: Option<TokenCheck>,
 }
 
 impl Users {
-    pub(crate) const fn new(file: UsersFile, map: CertificateMap) -> Self {
-        Self { file, map }
+    pub(crate) const fn new(file: UsersFile, map: CertificateMap, tokens: Option<TokenCheck>) -> Self {
+        Self { file, map, tokens }
     }
 
     pub(crate) fn reload(&self) -> Result<(), UsersFileError> {
@@ -21,6 +28,11 @@ impl Users {
 }
 
 impl Authenticator for Users {
+    fn mechanisms(&self) -> Mechanisms {
+        let tokens = if self.tokens.is_some() { Mechanisms::TOKENS } else { Mechanisms::NONE };
+        self.file.mechanisms() | Mechanisms::EXTERNAL | tokens
+    }
+
     fn password(&self, cx: &LoginContext<'_>, user: &str, password: &[u8]) -> Result<Identity, AuthError> {
         self.file.password(cx, user, password)
     }
@@ -30,5 +42,24 @@ impl Authenticator for Users {
         let names = self.map.candidates(certificate);
         let user = names.iter().find(|name| self.file.contains(name)).ok_or(AuthError::Rejected)?;
         Ok(Identity::new(user))
+    }
+
+    fn scram_keys(&self, cx: &LoginContext<'_>, user: &str, hash: ScramHash) -> Result<ScramKeys, AuthError> {
+        self.file.scram_keys(cx, user, hash)
+    }
+
+    fn secret(&self, cx: &LoginContext<'_>, user: &str) -> Result<SharedSecret, AuthError> {
+        self.file.secret(cx, user)
+    }
+
+    fn proven(&self, cx: &LoginContext<'_>, user: &str) -> Result<Identity, AuthError> {
+        self.file.proven(cx, user)
+    }
+
+    /// Whoever the program names, in the users file or not; but not who logs in by certificate alone (RDM-2.1e).
+    fn token(&self, _: &LoginContext<'_>, request: &TokenRequest<'_>) -> Result<Identity, TokenError> {
+        let tokens = self.tokens.as_ref().ok_or(TokenError::REJECTED)?;
+        let who = tokens.ask(request.token.expose())?;
+        if self.file.is_certificate_only(who.name()) { Err(TokenError::REJECTED) } else { Ok(who) }
     }
 }

@@ -26,6 +26,11 @@ pub(super) struct File {
     pub(super) client_cert_map: OneOrMore<String>,
     // Logins.
     pub(super) users: Option<PathBuf>,
+    pub(super) mechanisms: Vec<String>,
+    pub(super) certificate_only: bool,
+    pub(super) bind_to_certificate: bool,
+    pub(super) token_check: Option<PathBuf>,
+    pub(super) decoy_secret: Option<PathBuf>,
     pub(super) allow_cleartext_login: bool,
     // Mail.
     pub(super) maildir: Option<PathBuf>,
@@ -77,7 +82,14 @@ impl File {
         let mut file: Self = toml::from_str(&text)
             .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })?;
         let base = path.parent().unwrap_or_else(|| Path::new(""));
-        let single = [&mut file.cert, &mut file.key, &mut file.users, &mut file.maildir];
+        let single = [
+            &mut file.cert,
+            &mut file.key,
+            &mut file.users,
+            &mut file.token_check,
+            &mut file.decoy_secret,
+            &mut file.maildir,
+        ];
         let certificates = file.certificate.iter_mut().flat_map(|table| [&mut table.cert, &mut table.key]);
         let lists = file.client_ca.iter_mut().chain(file.client_crl.iter_mut());
         for path in single.into_iter().flatten().chain(certificates).chain(lists) {

@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::SettingsError;
 use super::file::File;
 use super::tls::{ClientCert, TlsSettings};
+use super::{LoginSettings, SettingsError};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArgs {
@@ -28,9 +28,8 @@ pub(super) struct ListenerTable {
     client_cert: Option<ClientCert>,
     /// As `allow-cleartext-login` for all.
     allow_cleartext_login: Option<bool>,
-    /// Nothing but EXTERNAL.
-    #[serde(default)]
-    certificate_only: bool,
+    /// As `certificate-only` for all.
+    certificate_only: Option<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -61,7 +60,7 @@ impl ListenArgs {
         self,
         file: &mut File,
         tls: &TlsSettings,
-        allow_cleartext_login: bool,
+        login: &LoginSettings,
     ) -> Result<Vec<ListenSettings>, SettingsError> {
         let plain = if tls.certificates.is_empty() { Mode::Clear } else { Mode::Stls };
         let short = |mode: Mode| {
@@ -69,8 +68,8 @@ impl ListenArgs {
                 address,
                 mode,
                 client_cert: if mode == Mode::Clear { ClientCert::Off } else { tls.client_cert },
-                allow_cleartext_login,
-                certificate_only: false,
+                allow_cleartext_login: login.allow_cleartext,
+                certificate_only: login.certificate_only,
             }
         };
         let mut all: Vec<ListenSettings> =
@@ -80,8 +79,8 @@ impl ListenArgs {
             let by_default = short(table.mode)(table.address);
             all.push(ListenSettings {
                 client_cert: table.client_cert.unwrap_or(by_default.client_cert),
-                allow_cleartext_login: table.allow_cleartext_login.unwrap_or(allow_cleartext_login),
-                certificate_only: table.certificate_only,
+                allow_cleartext_login: table.allow_cleartext_login.unwrap_or(login.allow_cleartext),
+                certificate_only: table.certificate_only.unwrap_or(login.certificate_only),
                 ..by_default
             });
         }

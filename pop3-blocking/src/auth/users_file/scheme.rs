@@ -6,7 +6,10 @@
 //! | `SHA512-CRYPT`, `SHA256-CRYPT` | `$6$[rounds=N$]salt$hash`, `$5$…` | crypt(3), `openssl passwd`, `mkpasswd` |
 //! | `BLF-CRYPT` | `$2y$`, `$2b$` or `$2a$`, then `cost$salt+hash` | crypt(3), `htpasswd -B` |
 //! | `CRYPT` | one of the forms above, told by its prefix | |
+//! | `SCRAM-SHA-512`, `SCRAM-SHA-256`, `SCRAM-SHA-1` | `iterations,salt,stored key,server key`, in base64 | `doveadm pw`, `pop3d hash` |
 //! | `PLAIN`, `PLAINTEXT`, `CLEARTEXT` | the password itself, without `:` | by hand |
+//! | `SECRET` | a secret for CRAM-MD5 and APOP, without `:` | by hand |
+//! | `EXTERNAL` | nothing: the user has a certificate | by hand |
 //!
 //! A hash is taken apart when the file is loaded, so a check cannot meet a malformed one.
 
@@ -14,12 +17,16 @@ use core::fmt;
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Params, Version};
+use pop3_proto::Base64;
+use pop3_proto::sasl::scram::MAX_SALT;
+use pop3_proto::sasl::server::ScramHash;
 use sha_crypt::{PasswordHashRef, PasswordVerifier, ShaCrypt};
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::LineProblem;
-use super::memory::same_octets;
+use crate::auth::memory::{prepared_password, same_octets};
+use crate::auth::{Mechanisms, ScramKeys, SharedSecret};
 
 /// The most memory that one check may take: 1 GiB. A hash that wants more is refused when it is loaded.
 const ARGON2_MAX_KIB: u32 = 1 << 20;
@@ -30,15 +37,38 @@ const SHA_CRYPT_MAX_ROUNDS: u32 = 10_000_000;
 /// The highest cost of bcrypt: about a minute.
 const BCRYPT_MAX_COST: u32 = 20;
 
+/// The iterations that a server must use at least (R5802-5.3), and at most: a few seconds.
+const SCRAM_ITERATIONS: core::ops::RangeInclusive<u32> = 4096..=10_000_000;
+
 /// The version of Argon2 hashes that carry none: 1.0, from before the field was there.
 const ARGON2_NO_VERSION: u32 = 0x10;
 
 /// A stored password, ready for checks.
 pub(super) enum Stored {
-    Argon2 { algorithm: Algorithm, version: Version, params: Params, salt: Vec<u8>, output: Vec<u8> },
-    ShaCrypt { hash: Zeroizing<String>, rounds: u32 },
-    Bcrypt { hash: Zeroizing<String>, cost: u32 },
+    Argon2 {
+        algorithm: Algorithm,
+        version: Version,
+        params: Params,
+        salt: Vec<u8>,
+        output: Vec<u8>,
+    },
+    ShaCrypt {
+        hash: Zeroizing<String>,
+        rounds: u32,
+    },
+    Bcrypt {
+        hash: Zeroizing<String>,
+        cost: u32,
+    },
+    Scram {
+        hash: ScramHash,
+        keys: ScramKeys,
+    },
     Plain(Zeroizing<Vec<u8>>),
+    /// For CRAM-MD5 and APOP alone.
+    Secret(SharedSecret),
+    /// There is no password.
+    External,
 }
 
 impl Stored {
@@ -51,10 +81,16 @@ impl Stored {
             return if field.starts_with('$') { Self::by_prefix(field) } else { Err(LineProblem::NoScheme) };
         };
         let (scheme, value) = rest.split_once('}').ok_or(LineProblem::NoScheme)?;
+        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+        if is("EXTERNAL") {
+            return if value.is_empty() { Ok(Self::External) } else { Err(LineProblem::MalformedHash) };
+        }
         if value.is_empty() {
             return Err(LineProblem::NoPassword);
         }
-        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
+        if let Some(hash) = ScramHash::ALL.into_iter().find(|hash| is(scram_name(*hash))) {
+            return Self::scram(hash, value);
+        }
         if is("ARGON2ID") {
             Self::argon2(value, Algorithm::Argon2id)
         } else if is("ARGON2I") {
@@ -68,7 +104,9 @@ impl Stored {
         } else if is("CRYPT") {
             Self::by_prefix(value)
         } else if is("PLAIN") || is("PLAINTEXT") || is("CLEARTEXT") {
-            Ok(Self::Plain(Zeroizing::new(value.as_bytes().to_vec())))
+            Ok(Self::Plain(prepared_password(value.as_bytes())))
+        } else if is("SECRET") {
+            Ok(Self::Secret(SharedSecret::new(prepared_password(value.as_bytes()).as_slice())))
         } else {
             Err(LineProblem::UnknownScheme)
         }
@@ -151,13 +189,47 @@ impl Stored {
         }
     }
 
+    fn scram(hash: ScramHash, value: &str) -> Result<Self, LineProblem> {
+        let mut fields = value.split(',');
+        let mut field = || fields.next().ok_or(LineProblem::MalformedHash);
+        let iterations = pop3_proto::parse_number(field()?.as_bytes()).and_then(|n| u32::try_from(n).ok());
+        let iterations = iterations.ok_or(LineProblem::MalformedHash)?;
+        let mut octets = || decode(field()?).ok_or(LineProblem::MalformedHash);
+        let (salt, stored_key, server_key) = (octets()?, octets()?, octets()?);
+        let lengths = [stored_key.len(), server_key.len()];
+        if fields.next().is_some() || !(1..=MAX_SALT).contains(&salt.len()) || lengths != [hash.octets(); 2] {
+            return Err(LineProblem::MalformedHash);
+        }
+        if iterations < *SCRAM_ITERATIONS.start() {
+            return Err(LineProblem::TooCheap);
+        }
+        if iterations > *SCRAM_ITERATIONS.end() {
+            return Err(LineProblem::TooExpensive);
+        }
+        Ok(Self::Scram { hash, keys: ScramKeys::new(salt, iterations, stored_key, server_key) })
+    }
+
+    /// What a user with this entry can log in by.
+    pub(super) fn mechanisms(&self) -> Mechanisms {
+        match self {
+            Self::Argon2 { .. } | Self::ShaCrypt { .. } | Self::Bcrypt { .. } => Mechanisms::PASSWORDS,
+            Self::Scram { hash, .. } => Mechanisms::PASSWORDS | Mechanisms::scram(*hash),
+            Self::Plain(_) => Mechanisms::PASSWORDS | Mechanisms::SCRAM,
+            Self::Secret(_) => Mechanisms::CRAM_MD5 | Mechanisms::APOP,
+            Self::External => Mechanisms::NONE,
+        }
+    }
+
     /// About how many nanoseconds a check takes. Only the order matters: it chooses what an unknown user costs.
     pub(super) fn cost(&self) -> u64 {
         match self {
             Self::Argon2 { params, .. } => 1_000 * u64::from(params.m_cost()) * u64::from(params.t_cost()),
             Self::ShaCrypt { rounds, .. } => 600 * u64::from(*rounds),
             Self::Bcrypt { cost, .. } => 50_000 << cost,
+            Self::Scram { hash: ScramHash::Sha512, keys } => 800 * u64::from(keys.iterations()),
+            Self::Scram { keys, .. } => 500 * u64::from(keys.iterations()),
             Self::Plain(_) => 1,
+            Self::Secret(_) | Self::External => 0,
         }
     }
 
@@ -179,7 +251,9 @@ impl Stored {
                 Err(_) => Err(CheckFault),
             },
             Self::Bcrypt { hash, .. } => bcrypt::verify(password, hash).map_err(|_| CheckFault),
+            Self::Scram { hash, keys } => Ok(keys.verify(*hash, password)),
             Self::Plain(stored) => Ok(same_octets(stored, password).into()),
+            Self::Secret(_) | Self::External => Ok(false),
         }
     }
 }
@@ -190,6 +264,23 @@ impl Drop for Stored {
             output.zeroize();
         }
     }
+}
+
+/// The scheme of keys for SCRAM with `hash`, which is also the name of the mechanism.
+pub(super) const fn scram_name(hash: ScramHash) -> &'static str {
+    match hash {
+        ScramHash::Sha1 => "SCRAM-SHA-1",
+        ScramHash::Sha256 => "SCRAM-SHA-256",
+        _ => "SCRAM-SHA-512",
+    }
+}
+
+fn decode(text: &str) -> Option<Vec<u8>> {
+    let text = Base64::new(text.as_bytes()).ok()?;
+    let mut octets = vec![0; text.decoded_len()];
+    let length = text.decode(&mut octets).ok()?.len();
+    octets.truncate(length);
+    Some(octets)
 }
 
 /// The shape of one kind of SHA-crypt.
@@ -227,7 +318,7 @@ pub(super) mod tests {
 
     std::thread_local! {
         /// The cost of all checks that this thread made.
-        pub(in crate::auth) static SPENT: Cell<u64> = const { Cell::new(0) };
+        pub(in crate::auth::users_file) static SPENT: Cell<u64> = const { Cell::new(0) };
     }
 
     const PASSWORD: &str = "correct horse battery";
@@ -284,6 +375,14 @@ pub(super) mod tests {
             "{SHA512-CRYPT}$6$opensslsalt$s6wuqEuNIe8G.rcK6OhOfQurE6PeqOxAUumx8kdlCWSMVsCKY96vFwQXzOGzXLGqMO8pE3c8/ezejnTUvwGaj.",
         ),
         ("openssl passwd 3.0", "{SHA256-CRYPT}$5$opensslsalt$/4BoGilvuS5MFI9mDK9fgwrhC5TgAbsl8cfjtDtyzqC"),
+        (
+            "doveadm pw 2.3.19",
+            "{SCRAM-SHA-256}4096,q683yfpISK54moOoooynSg==,3eODW+siDyjSsrxdFKJlxQzh+vuCV5nskznkWRRed/g=,fbeot3LosG77pfKd3z5CcQ5uXgVgfVoIRqSt8S0iI+4=",
+        ),
+        (
+            "doveadm pw 2.3.19",
+            "{SCRAM-SHA-1}4096,npkKjIzBHsrWsh5/V2T/XA==,9cB6VjrnEH2ZAJHlVpNBg9odalc=,9pug4s2UTQymwhA3+PVDyl9AviY=",
+        ),
         ("by hand", "{PLAINTEXT}correct horse battery"),
         ("by hand", "{Cleartext}correct horse battery"),
     ];
@@ -332,6 +431,34 @@ pub(super) mod tests {
             ("{PLAIN", LineProblem::NoScheme),
             ("abhfCpXqd4GrI", LineProblem::NoScheme), // DES
             ("{MD5}xyz", LineProblem::UnknownScheme),
+            ("{EXTERNAL}x", LineProblem::MalformedHash),
+            ("{SCRAM-SHA-256}", LineProblem::NoPassword),
+            ("{SCRAM-SHA-1}4096,QUJD,U5HxRgMLW6bA8iI9XiQky5G73vs=", LineProblem::MalformedHash),
+            ("{SCRAM-SHA-1}4096,QUJD,U5HxRgMLW6bA8iI9XiQky5G73vs=,QUJD", LineProblem::MalformedHash),
+            (
+                "{SCRAM-SHA-1}4096,,U5HxRgMLW6bA8iI9XiQky5G73vs=,al1oHDghXia1uzZN4UvhI1xnjdg=",
+                LineProblem::MalformedHash,
+            ),
+            (
+                "{SCRAM-SHA-1}4096,QUJ,U5HxRgMLW6bA8iI9XiQky5G73vs=,al1oHDghXia1uzZN4UvhI1xnjdg=",
+                LineProblem::MalformedHash,
+            ),
+            (
+                "{SCRAM-SHA-1}x,QUJD,U5HxRgMLW6bA8iI9XiQky5G73vs=,al1oHDghXia1uzZN4UvhI1xnjdg=",
+                LineProblem::MalformedHash,
+            ),
+            (
+                "{SCRAM-SHA-1}4095,QUJD,U5HxRgMLW6bA8iI9XiQky5G73vs=,al1oHDghXia1uzZN4UvhI1xnjdg=",
+                LineProblem::TooCheap,
+            ),
+            (
+                "{SCRAM-SHA-1}10000001,QUJD,U5HxRgMLW6bA8iI9XiQky5G73vs=,al1oHDghXia1uzZN4UvhI1xnjdg=",
+                LineProblem::TooExpensive,
+            ),
+            (
+                "{SCRAM-SHA-256}4096,QUJD,U5HxRgMLW6bA8iI9XiQky5G73vs=,al1oHDghXia1uzZN4UvhI1xnjdg=",
+                LineProblem::MalformedHash,
+            ),
             ("{PLAIN.HEX}616263", LineProblem::UnknownScheme),
             ("{}abc", LineProblem::UnknownScheme),
             ("$1$saltsalt$UevX3RQ4rPNbqFqf8dVFn.", LineProblem::UnknownScheme),

@@ -1,0 +1,258 @@
+//! The entries of a users file, and what a question about one costs.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use pop3_proto::sasl::server::ScramHash;
+use zeroize::Zeroizing;
+
+use super::scheme::{CheckFault, Stored};
+use super::{FILE_MAX, LineProblem, PASSWORD_MAX, UsersFileError};
+use crate::auth::memory::{DERIVED_ITERATIONS, prepared_name};
+use crate::auth::{Decoys, Mechanisms, ScramKeys, SharedSecret};
+
+/// The field that Dovecot's passwd-file has for extra fields, counted from 0.
+const EXTRA_FIELDS: usize = 7;
+/// The extra field of a user who may log in under TLS only.
+const REQUIRE_TLS: &str = "require_tls";
+
+/// How many iteration counts are told apart: in a file with more of them there is hardly a common one.
+const COUNTS_MAX: usize = 64;
+
+/// The entries of one file.
+pub(super) struct Table {
+    users: HashMap<String, Entry>,
+    /// The entry whose check costs most: what a refusal is made of. `None` if there is no entry.
+    decoy: Option<Arc<Stored>>,
+    /// Some keys for SCRAM are derived at each login, so all are.
+    derives: bool,
+    /// The iterations that most users have, for each hash of [`ScramHash::ALL`].
+    iterations: [u32; 3],
+    mechanisms: Mechanisms,
+}
+
+/// What is known of one user.
+struct Entry {
+    /// What a password is checked against.
+    stored: Arc<Stored>,
+    /// Keys for SCRAM with further hashes.
+    further: Vec<Arc<Stored>>,
+    require_tls: bool,
+}
+
+impl Table {
+    pub(super) fn read(path: &Path) -> Result<Self, UsersFileError> {
+        let file = File::open(path).map_err(UsersFileError::Io)?;
+        warn_if_open_to_all(path, &file);
+        // Reserved at once, so that no copy of the passwords stays behind where a growing vector stood.
+        let len = file.metadata().map_err(UsersFileError::Io)?.len().min(FILE_MAX);
+        let mut text =
+            Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1)));
+        file.take(FILE_MAX + 1).read_to_end(&mut text).map_err(UsersFileError::Io)?;
+        if text.len() as u64 > FILE_MAX {
+            return Err(UsersFileError::TooLarge { limit: FILE_MAX });
+        }
+        Self::parse(&text)
+    }
+
+    pub(super) fn parse(text: &[u8]) -> Result<Self, UsersFileError> {
+        let mut users = HashMap::new();
+        for (index, line) in text.split(|&octet| octet == b'\n').enumerate() {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.is_empty() || line.starts_with(b"#") {
+                continue;
+            }
+            let wrong = |problem| UsersFileError::Line { line: index + 1, problem };
+            let (user, entry) = parse_line(line).map_err(wrong)?;
+            match users.entry(prepared_name(user)) {
+                Place::Vacant(place) => drop(place.insert(entry)),
+                Place::Occupied(mut place) => place.get_mut().join(entry).map_err(wrong)?,
+            }
+        }
+        Ok(Self::new(users))
+    }
+
+    fn new(users: HashMap<String, Entry>) -> Self {
+        let mut decoy: Option<Arc<Stored>> = None;
+        let (mut derives, mut mechanisms) = (false, Mechanisms::NONE);
+        let mut counts = [const { Counts::new() }; 3];
+        for stored in users.values().flat_map(Entry::all) {
+            if decoy.as_ref().is_none_or(|decoy| decoy.cost() < stored.cost()) {
+                decoy = Some(Arc::clone(stored));
+            }
+            derives |= matches!(**stored, Stored::Plain(_));
+            mechanisms = mechanisms | stored.mechanisms();
+            for (hash, counts) in ScramHash::ALL.iter().zip(&mut counts) {
+                match &**stored {
+                    Stored::Scram { hash: other, keys } if hash == other => counts.add(keys.iterations()),
+                    Stored::Plain(_) => counts.add(DERIVED_ITERATIONS),
+                    _ => {}
+                }
+            }
+        }
+        let iterations = counts.each_ref().map(Counts::most_common);
+        Self { users, decoy, derives, iterations, mechanisms }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.users.len()
+    }
+
+    pub(super) fn contains(&self, user: &str) -> bool {
+        self.users.contains_key(user)
+    }
+
+    pub(super) fn is_certificate_only(&self, user: &str) -> bool {
+        self.users.get(user).is_some_and(|entry| matches!(*entry.stored, Stored::External))
+    }
+
+    /// What some user can log in by.
+    pub(super) const fn mechanisms(&self) -> Mechanisms {
+        self.mechanisms
+    }
+
+    /// Whether `password` is that of `user`.
+    pub(super) fn check(&self, user: &str, password: &[u8], tls: bool) -> Result<bool, CheckFault> {
+        let well_formed = !password.is_empty() && password.len() <= PASSWORD_MAX;
+        let password = password.get(..PASSWORD_MAX).unwrap_or(password);
+        // Who must use TLS is nobody without it: the password is not looked at (R8314-4.3).
+        let known = self.known(user, tls).map(|entry| &*entry.stored);
+        if let Some(stored) = known {
+            if stored.verify(password)? && well_formed {
+                return Ok(true);
+            }
+        }
+        if let Some(decoy) = &self.decoy {
+            if known.is_none_or(|stored| stored.cost() < decoy.cost()) {
+                // Only its work is wanted: the password may even be right, for somebody else.
+                let _ = core::hint::black_box(decoy.verify(password)?);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The keys of `user` for SCRAM, or made-up ones of the shape that most users have, after the same work (R5802-5.9).
+    pub(super) fn scram_keys(&self, user: &str, hash: ScramHash, tls: bool, decoys: &Decoys) -> ScramKeys {
+        let known = self.known(user, tls);
+        let kept = known.and_then(|entry| {
+            entry.all().find_map(|stored| match &**stored {
+                Stored::Scram { hash: other, keys } if *other == hash => Some(keys.clone()),
+                _ => None,
+            })
+        });
+        let password = known.and_then(|entry| match &*entry.stored {
+            Stored::Plain(password) => Some(password.as_slice()),
+            _ => None,
+        });
+        let derived = if self.derives {
+            let salt = decoys.salt(user, hash);
+            ScramKeys::derive(hash, password.unwrap_or(b"nobody"), salt, DERIVED_ITERATIONS).ok()
+        } else {
+            None
+        };
+        kept.or_else(|| derived.filter(|_| password.is_some())).unwrap_or_else(|| {
+            let iterations = ScramHash::ALL.iter().zip(self.iterations).find(|(other, _)| **other == hash);
+            decoys.scram_keys(user, hash, iterations.map_or(DERIVED_ITERATIONS, |(_, most)| most))
+        })
+    }
+
+    /// The secret of `user` for CRAM-MD5 and APOP.
+    pub(super) fn secret(&self, user: &str, tls: bool) -> Option<SharedSecret> {
+        match &*self.known(user, tls)?.stored {
+            Stored::Secret(secret) => Some(secret.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether `user` can have proven anything by SCRAM, CRAM-MD5 or APOP.
+    pub(super) fn proves(&self, user: &str, tls: bool) -> bool {
+        self.known(user, tls).is_some_and(|entry| {
+            matches!(*entry.stored, Stored::Scram { .. } | Stored::Plain(_) | Stored::Secret(_))
+        })
+    }
+
+    /// What a check of the password of `user` costs.
+    #[cfg(test)]
+    pub(super) fn cost(&self, user: &str) -> u64 {
+        self.users[user].stored.cost()
+    }
+
+    fn known(&self, user: &str, tls: bool) -> Option<&Entry> {
+        self.users.get(user).filter(|entry| tls || !entry.require_tls)
+    }
+}
+
+impl Entry {
+    fn all(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        core::iter::once(&self.stored).chain(&self.further)
+    }
+
+    /// Takes in a second line of the same user: SCRAM keys for another hash (nothing else is kept of one password twice).
+    fn join(&mut self, other: Self) -> Result<(), LineProblem> {
+        let hash = |stored: &Stored| match stored {
+            Stored::Scram { hash, .. } => Ok(*hash),
+            _ => Err(LineProblem::DuplicateUser),
+        };
+        let new = hash(&other.stored)?;
+        for stored in self.all() {
+            if hash(stored)? == new {
+                return Err(LineProblem::DuplicateUser);
+            }
+        }
+        self.further.push(other.stored);
+        self.require_tls |= other.require_tls;
+        Ok(())
+    }
+}
+
+/// How many users have how many iterations.
+struct Counts(Vec<(u32, u32)>);
+
+impl Counts {
+    const fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    fn add(&mut self, iterations: u32) {
+        let room = self.0.len() < COUNTS_MAX;
+        match self.0.iter_mut().find(|(known, _)| *known == iterations) {
+            Some((_, users)) => *users = users.saturating_add(1),
+            None if room => self.0.push((iterations, 1)),
+            None => {}
+        }
+    }
+
+    fn most_common(&self) -> u32 {
+        let most = self.0.iter().max_by_key(|(iterations, users)| (*users, *iterations));
+        most.map_or(DERIVED_ITERATIONS, |(iterations, _)| *iterations)
+    }
+}
+
+fn parse_line(line: &[u8]) -> Result<(&str, Entry), LineProblem> {
+    let line = core::str::from_utf8(line).map_err(|_| LineProblem::NotUtf8)?;
+    if line.chars().any(char::is_control) {
+        return Err(LineProblem::ControlCharacter);
+    }
+    let mut fields = line.split(':');
+    let user = fields.next().filter(|user| !user.is_empty()).ok_or(LineProblem::NoUser)?;
+    let password = fields.next().ok_or(LineProblem::NoPassword)?;
+    let stored = Arc::new(Stored::parse(password)?);
+    let mut extra = fields.skip(EXTRA_FIELDS - 2).flat_map(|field| field.split(' '));
+    let require_tls = extra.any(|field| field == REQUIRE_TLS);
+    Ok((user, Entry { stored, further: Vec::new(), require_tls }))
+}
+
+#[cfg(unix)]
+fn warn_if_open_to_all(path: &Path, file: &File) {
+    use std::os::unix::fs::PermissionsExt;
+    if file.metadata().is_ok_and(|facts| facts.permissions().mode() & 0o007 != 0) {
+        log::warn!("users file {path:?} is open to all users of this host; mode 0600 or 0640 is enough");
+    }
+}
+
+#[cfg(not(unix))]
+fn warn_if_open_to_all(_: &Path, _: &File) {}
