@@ -68,7 +68,9 @@
 //! | `std` | `alloc`, and run-time detection of the processor's vector units |
 //! | `log` (default) | states, verbs and counts to the `log` facade, never an argument |
 //! | `sasl` (default) | the SASL engine for both roles with PLAIN, LOGIN, EXTERNAL, ANONYMOUS, OAUTHBEARER and XOAUTH2 |
+//! | `scram` | SCRAM-SHA-1, -SHA-256 and -SHA-512 with their -PLUS forms, for both roles; needs `sasl` |
 //! | `md5` | CRAM-MD5 and APOP, for old peers; needs `sasl` |
+//! | `saslprep` | preparation of names and passwords (RFC 4013); needs `alloc` and `sasl` |
 //!
 //! RFC 1939, 2195, 2384, 2449, 2595, 2782, 3206, 4422, 4505, 4616, 5034, 6186, 7628.
 

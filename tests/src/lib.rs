@@ -7,5 +7,7 @@
 
 pub mod matrix;
 pub mod peers;
+pub mod player;
 pub mod pop3d;
 pub mod programs;
+pub mod world;

@@ -404,3 +404,25 @@ fn pb_c18_a_session_that_is_dropped_sends_no_quit() {
     drop(session);
     assert_eq!(player.join().unwrap().last().unwrap(), "DELE 1");
 }
+
+#[test]
+fn pb_c09_pb_c41_rdm_2_1d_a_refused_login_is_not_tried_in_a_weaker_way() {
+    let capa = "+OK\r\nUSER\r\nSASL EXTERNAL PLAIN LOGIN\r\nRESP-CODES\r\n.\r\n";
+    let before: [(&str, &str); 2] = [("", "+OK ready\r\n"), ("CAPA", capa)];
+    // A certificate: there is no password that could be sent.
+    let mut lines = script(&before);
+    lines.extend(script(&[("AUTH EXTERNAL =", "-ERR [AUTH] certificate not mapped\r\n")]));
+    let (connection, player) = connect(lines, ClientOptions::default());
+    let mut external = pop3_proto::sasl::External::new(None).unwrap();
+    let failed = connection.unwrap().authenticate(&mut external).unwrap_err();
+    assert!(matches!(failed.error, Error::Refused(_)), "{:?}", failed.error);
+    failed.connection.unwrap().quit().unwrap_err();
+    assert_eq!(player.join().unwrap(), ["CAPA", "AUTH EXTERNAL =", "QUIT"]);
+    // A password: one way is tried, and only that.
+    let mut lines = script(&before);
+    lines.extend(script(&[("AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=", "-ERR [AUTH] no\r\n")]));
+    let (connection, player) = connect(lines, ClientOptions::default());
+    let failed = connection.unwrap().login("alice", "wonderland").unwrap_err();
+    drop(failed);
+    assert_eq!(player.join().unwrap(), ["CAPA", "AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ="]);
+}

@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn pb_s11_sizes_beyond_32_bits() {
+    fn pb_s11_pb_k17_sizes_beyond_32_bits() {
         let line = [&[b'x'; (1 << 16) - 2][..], b"\r\n"].concat();
         for power in [31, 32, 33] {
             let mut measure = Measure::new(BodyRules::new());

@@ -73,7 +73,7 @@ fn pb_q50_auth_alone_lists_the_mechanisms() {
 }
 
 #[test]
-fn pb_s11_sizes_beyond_32_bits() {
+fn pb_s11_pb_k17_sizes_beyond_32_bits() {
     let (mut session, mut out) =
         (Session::new(SessionConfig::DEFAULT, true, HeapStorage::new(9)), Vec::new());
     session.greet(&mut out).unwrap();
