@@ -134,3 +134,12 @@ fn what_happened_is_counted() {
         SessionCounts { retrieved: 2, retrieved_octets: 130, tops: 1, failed_logins: 1, bad_commands: 2 };
     assert_eq!(world.session.counts(), want);
 }
+
+#[test]
+fn r1939_8_1_what_was_retrieved_stays() {
+    let mut world = World::logged_in();
+    world.feed(b"RETR 1\r\nTOP 2 99\r\n");
+    assert_eq!(world.session.marked().count(), 0);
+    world.feed(b"QUIT\r\n");
+    assert_eq!(world.committed, Some(vec![]));
+}

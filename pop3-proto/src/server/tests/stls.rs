@@ -174,3 +174,10 @@ fn r5034_3_1_the_offer_follows_what_the_handshake_has_shown() {
     };
     assert_eq!(mechanism, crate::MechanismName::EXTERNAL);
 }
+
+#[test]
+fn r2595_4_9_stls_is_announced_only_where_it_can_succeed() {
+    let mut world = World::new(SessionConfig::DEFAULT, false);
+    world.heard();
+    assert!(!world.ask("CAPA\r\n").contains("STLS"), "no certificate was promised");
+}
