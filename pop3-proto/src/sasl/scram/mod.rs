@@ -65,21 +65,32 @@ pub const MAX_FIRST: usize = 512;
 
 /// A nonce of 24 characters out of 18 random octets.
 #[derive(Clone, Copy)]
-pub struct Nonce([u8; 24]);
+pub struct Nonce {
+    /// Some more than is needed, so that tests can play the examples of the RFCs.
+    text: [u8; 32],
+    length: usize,
+}
 
 impl Nonce {
     /// The octets must be random, and used for nothing else.
     pub fn new(random: [u8; 18]) -> Self {
-        let mut text = [b'0'; 24];
-        // 18 octets have just as many characters of base64, and no padding: there is always room.
+        let mut text = [b'0'; 32];
+        // 18 octets have just 24 characters of base64, and no padding: there is always room.
         match Base64::encode_to(&random, &mut text.as_mut_slice()) {
-            Ok(()) | Err(_) => Self(text),
+            Ok(()) | Err(_) => Self { text, length: 24 },
         }
     }
 
     /// Its characters, those of base64.
     pub fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.0).unwrap_or_default()
+        core::str::from_utf8(self.text.get(..self.length).unwrap_or_default()).unwrap_or_default()
+    }
+
+    #[cfg(test)]
+    fn of(text: &str) -> Self {
+        let mut nonce = Self { text: [0; 32], length: text.len() };
+        nonce.text[..text.len()].copy_from_slice(text.as_bytes());
+        nonce
     }
 }
 

@@ -99,6 +99,12 @@ impl ScramServer {
         }
     }
 
+    /// For the examples of the RFCs, in which it is not of our making.
+    #[cfg(test)]
+    pub(super) fn set_nonce(&mut self, nonce: &str) {
+        self.nonce = Nonce::of(nonce);
+    }
+
     /// Takes in the client's first message.
     fn first(&mut self, text: &[u8]) -> Result<ServerStep<'_>, SaslError> {
         let (plus, plus_offered) = (self.plus, self.plus_offered);
