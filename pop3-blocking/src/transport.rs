@@ -72,7 +72,7 @@ impl<S: Stream> Transport<S> {
     /// STLS.
     ///
     /// Octets that the caller has received behind that `+OK` must have ended the connection before this call (R3).
-    /// The server must show a certificate for `server`.
+    /// The server must show a certificate for `server`; one that is refused is also logged (R9525-6.6).
     ///
     /// # Errors
     ///
@@ -89,14 +89,18 @@ impl<S: Stream> Transport<S> {
     ///
     /// # Source
     ///
-    /// R8314-3.1, R2595-4.3, R2595-4.4, R9325-3.7, R9325-3.8.
+    /// R8314-3.1, R2595-4.3, R2595-4.4, R9325-3.7, R9325-3.8, R9525-6.6.
     pub fn connect_tls(
         mut self,
         tls: &ClientTls,
         server: &ServerName,
         deadline: Deadline,
     ) -> Result<Self, TransportError> {
-        self.start_tls(Pump::client(tls, server)?, deadline)?;
+        self.start_tls(Pump::client(tls, server)?, deadline).inspect_err(|error| {
+            if error.is_certificate_error() {
+                log::warn!("certificate of {server} refused: {error}");
+            }
+        })?;
         Ok(self)
     }
 

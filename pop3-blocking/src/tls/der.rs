@@ -187,4 +187,22 @@ mod tests {
         }
         assert!(Parts::of(&[der, &b"\0"[..]].concat()).is_none());
     }
+
+    /// Nothing vouches for a certificate whose key is pinned: each octet may be anything.
+    #[test]
+    fn damaged_certificate_is_no_panic() {
+        let issued = rcgen::generate_simple_self_signed(vec!["pop.example.org".into()]).unwrap();
+        let mut der = issued.cert.der().to_vec();
+        for at in 0..der.len() {
+            let good = der[at];
+            for bad in [0, 1, 0x7f, 0x80, 0x81, 0x84, 0xff, good ^ 1, good ^ 0x20] {
+                der[at] = bad;
+                if let Some(parts) = Parts::of(&der) {
+                    assert!(parts.alternative_names().is_none_or(|names| names.count() < der.len()));
+                }
+                drop(super::super::binding::server_end_point(&der));
+            }
+            der[at] = good;
+        }
+    }
 }

@@ -5,6 +5,14 @@
 //! DNS name or address and never by common name (R9), no early data (R9325-3.10), no request for a client certificate
 //! unless one can log in (R34). Compression, renegotiation and older versions do not exist in the library underneath.
 //!
+//! TLS from the first octet, on port 995, goes before `STLS` wherever there is a choice: RFC 8314 has withdrawn what RFC 2595
+//! section 7 said against it (RDM-2.5).
+//!
+//! For whoever runs a server, and for whoever signs its certificate: it should hold as DNS names the host that clients
+//! connect to and the mail domains that it serves, and for domains with SRV records the SRV-IDs `_pop3s.DOMAIN` and
+//! `_pop3.DOMAIN`; a common name counts for nothing (R7817-5.1). Many domains may have a certificate each:
+//! [`ServerTlsBuilder::certificate_files`].
+//!
 //! Roots are never chosen silently: a client names the authorities it trusts, with
 //! `ClientTlsBuilder::platform_roots` (feature `platform-verifier`), `ClientTlsBuilder::webpki_roots` (feature
 //! `webpki-roots`), [`ClientTlsBuilder::ca_file`] or [`ClientTlsBuilder::ca_pem`]. A program with other wishes hands over a

@@ -162,13 +162,11 @@ impl Pump {
     /// - A ClientHello of TLS 1.1 or older without signature algorithms, which were new in TLS 1.2: rustls misses those
     ///   first and would say `handshake_failure`, but the answer to an old version is `protocol_version` (R8996-4.1).
     pub(crate) fn alert_in_clear(&self, error: Option<&rustls::Error>) -> Option<&'static [u8]> {
-        if matches!(self.connection, Connection::Client(_)) {
-            return None;
-        }
+        let Connection::Server(server) = &self.connection else { return None };
         if !self.speaks_tls() {
             return Some(&[21, 3, 3, 0, 2, 2, 50]);
         }
-        if self.witness.has_refused_name() {
+        if self.witness.has_refused_name() && server.server_name().is_some() {
             return Some(&[21, 3, 3, 0, 2, 2, 112]);
         }
         let missing = rustls::PeerIncompatible::SignatureAlgorithmsExtensionRequired;

@@ -56,7 +56,7 @@ pub(crate) struct Args {
 
     /// A file in TOML with the same options, without the leading dashes, as in `listen-tls = ["[::]:995"]`.
     /// The command line goes before it; relative paths in it start at its directory. Only there: more certificates as
-    /// [[certificate]] tables (cert, key), and listeners with a policy of their own as [[listener]] tables (address, mode
+    /// `[[certificate]]` tables (cert, key), and listeners with a policy of their own as `[[listener]]` tables (address, mode
     /// = "tls", "stls" or "clear", client-cert, allow-cleartext-login, certificate-only).
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
