@@ -2,7 +2,7 @@
 //!
 //! A message travels as lines that end in CRLF, then a line that is a single dot. A line that begins with a dot gets
 //! one more in front, so that no line of the message can be that last one (RFC 1939 section 3). Four small machines
-//! keep this rule, and nothing else in the crate knows it:
+//! keep this rule, and nothing else in the crate knows it; a fifth makes a message of another:
 //!
 //! | type | from | to | used by |
 //! |---|---|---|---|
@@ -10,6 +10,7 @@
 //! | [`BodyEncoder`] | stored octets, lines ended LF or CRLF | wire octets, with the end line | servers |
 //! | [`Measure`] | the same stored octets | how many octets the client will count | servers, for `LIST` and `STAT` |
 //! | [`TopFilter`] | the same stored octets | their first part, for the encoder | servers, for `TOP` |
+//! | [`Surrogate`] | the same stored octets | those of a message whose header is ASCII | servers, for clients without UTF-8 mode |
 //!
 //! # The message as it is delivered
 //!
@@ -35,11 +36,13 @@
 mod decode;
 mod encode;
 mod measure;
+mod surrogate;
 mod top;
 
 pub use decode::{BodyDecoder, BodyStep};
 pub use encode::{BodyEncoder, BodyRules, Progress};
 pub use measure::Measure;
+pub use surrogate::{FIELD_OCTETS, HeaderCheck, Surrogate};
 pub use top::TopFilter;
 
 #[cfg(test)]
@@ -65,7 +68,7 @@ pub(crate) mod tests {
     }
 
     /// Ways to cut `input`: whole, octet by octet, pieces of two and three, at every single place.
-    pub(super) fn cuts(input: &[u8], mut check: impl FnMut(&mut dyn Iterator<Item = &[u8]>)) {
+    pub(crate) fn cuts(input: &[u8], mut check: impl FnMut(&mut dyn Iterator<Item = &[u8]>)) {
         for size in [input.len().max(1), 1, 2, 3] {
             check(&mut input.chunks(size));
         }
