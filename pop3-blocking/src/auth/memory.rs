@@ -228,6 +228,12 @@ mod tests {
     }
 
     #[test]
+    fn r4616_2_3_names_and_passwords_are_kept_prepared() {
+        let users = MemoryUsers::new().with_user("\u{aa}", "I\u{ad}X");
+        assert!(login(&users, "a", b"IX").is_ok());
+    }
+
+    #[test]
     fn passwords_are_octets_and_can_be_replaced() {
         let mut users = MemoryUsers::new().with_user("a", [0xff, b' ', 0x01]);
         assert!(login(&users, "a", &[0xff, b' ', 0x01]).is_ok());

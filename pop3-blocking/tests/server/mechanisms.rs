@@ -303,6 +303,53 @@ fn pb_s49_failures_of_all_mechanisms_count_together() {
     assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
 }
 
+#[test]
+fn r4616_2_3_r5034_4_15_r6856_2_2_2_names_and_passwords_are_prepared() {
+    let running = serve(Everybody::new(), everything());
+    let log_in = |script: &[&str]| {
+        let mut peer = connect(&running, &tls().client);
+        let mut last = String::new();
+        for line in script {
+            last = peer.ask(line);
+        }
+        drop(peer);
+        last
+    };
+    let plain = |authzid: &str, user: &str, password: &str| {
+        format!("AUTH PLAIN {}", base64(format!("{authzid}\0{user}\0{password}")))
+    };
+    // Roman nine, a soft hyphen, a space that is not ASCII.
+    let in_use = "-ERR [IN-USE] maildrop is in use by another session";
+    let holder = connect(&running, &tls().client);
+    let mut holder = holder;
+    assert_eq!(holder.ask(&plain("", "\u{2168}", "a\u{a0}b")), OPENED);
+    for script in [
+        &[plain("", "I\u{ad}X", "a b").as_str()][..],
+        &["USER \u{2168}", "PASS a\u{a0}b"],
+        &["AUTH LOGIN", &base64("\u{2168}"), &base64("a\u{a0}b")],
+        // The authorization identity, of the user the password belongs to.
+        &[&plain("mros\u{ad}e", "mrose", "secret")],
+    ] {
+        assert_eq!(log_in(script), in_use, "{script:?}");
+    }
+    for script in [
+        // Nothing is left of the name, the password, the authorization identity; or it is prohibited.
+        &[plain("", "\u{ad}", "secret").as_str()][..],
+        &[&plain("", "mrose", "\u{ad}")],
+        &[&plain("\u{ad}", "mrose", "secret")],
+        &[&plain("", "mrose", "secret\u{7}")],
+        &["USER mrose", "PASS secret\u{e000}"],
+        &["USER \u{627}1", "PASS secret"],
+    ] {
+        assert_eq!(log_in(script), REJECTED, "{script:?}");
+    }
+    // Octets that are no UTF-8 are no password either.
+    let mut peer = connect(&running, &tls().client);
+    assert_eq!(peer.ask("USER mrose"), "+OK send PASS");
+    peer.send(b"PASS secret\xff\r\n");
+    assert_eq!(peer.line(), REJECTED);
+}
+
 /// Compares octets, and wants them as they came.
 struct Octets;
 

@@ -269,6 +269,25 @@ fn r5802_5_9_the_server_makes_decoys_where_the_authenticator_has_none() {
     assert_ne!(salt(b"0123456789abcdef"), salt(b"another secret of 26 octets"));
 }
 
+#[test]
+fn r4422_3_6_r5802_5_10_acting_as_another_and_prepared_names() {
+    let running = serve(users(), Policy::implicit_tls(tls().server.clone()));
+    let mut peer = connect(&running, &tls().client);
+    for (authzid, user, reply) in [
+        (Some("kim"), "mrose", REJECTED),
+        (Some("mrose"), "kim", REJECTED),
+        (Some("mro\u{ad}se"), "mrose", OPENED),
+    ] {
+        let mut scram =
+            Scram::new(ScramHash::Sha256, Binding::Unsupported, authzid, user, "secret", NONCE).unwrap();
+        assert_eq!(authenticate(&mut peer, &mut scram).0, reply, "{authzid:?}");
+    }
+    assert_eq!(peer.ask("QUIT"), "+OK bye");
+    // The server computes with the name as it came, and looks for it as it is prepared.
+    let mut peer = connect(&running, &tls().client);
+    assert_eq!(log_in(&mut peer, ScramHash::Sha256, Binding::Unsupported, "mr\u{ba}se", "secret").0, OPENED);
+}
+
 #[cfg(feature = "passwd")]
 #[test]
 fn a_users_file_serves_scram_from_keys_and_passwords() {

@@ -43,7 +43,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use argon2::{Argon2, PasswordHasher};
 use pop3_proto::Base64;
-use pop3_proto::sasl::prep::{Use, prepare};
+use pop3_proto::sasl::prep::{PrepError, Use, prepare};
 use pop3_proto::sasl::server::ScramHash;
 use zeroize::Zeroizing;
 
@@ -193,10 +193,10 @@ fn storable(password: &[u8]) -> Result<Zeroizing<Vec<u8>>, HashError> {
         return Err(HashError::Forbidden);
     }
     let Ok(text) = core::str::from_utf8(password) else { return Ok(Zeroizing::new(password.to_vec())) };
-    let prepared = prepare(text, Use::Stored).map_err(|_| HashError::Unprepared)?;
-    if prepared.is_empty() {
-        return Err(HashError::Empty);
-    }
+    let prepared = prepare(text, Use::Stored).map_err(|error| match error {
+        PrepError::Empty => HashError::Empty,
+        _ => HashError::Unprepared,
+    })?;
     Ok(Zeroizing::new(prepared.into_owned().into_bytes()))
 }
 

@@ -224,6 +224,13 @@ fn r8314_4_3_who_must_use_tls_is_nobody_without_it() {
 }
 
 #[test]
+fn r4616_2_3_names_and_plain_passwords_are_taken_as_they_are_prepared() {
+    let users = table("\u{2168}:{PLAIN}\u{aa}b");
+    assert!(users.check("IX", b"ab", true).unwrap());
+    assert_eq!(problem("\u{2168}:{PLAIN}x\nIX:{PLAIN}x".as_bytes()), (2, LineProblem::DuplicateUser));
+}
+
+#[test]
 fn r5802_5_3_a_made_entry_for_scram_is_a_line_of_the_file() {
     for hash in ScramHash::ALL {
         let field = UsersFile::scram_entry(hash, b"new password").unwrap();
@@ -233,7 +240,11 @@ fn r5802_5_3_a_made_entry_for_scram_is_a_line_of_the_file() {
         assert!(users.check("a", b"new password", true).unwrap());
         assert!(!users.check("a", b"old password", true).unwrap());
     }
+    // Prepared before it is hashed (R4616-2.3).
+    let field = UsersFile::scram_entry(ScramHash::Sha256, "\u{aa}I\u{ad}X".as_bytes()).unwrap();
+    assert!(table(&format!("a:{field}")).check("a", b"aIX", true).unwrap());
     assert_eq!(UsersFile::scram_entry(ScramHash::Sha256, b"a\x07"), Err(HashError::Unprepared));
+    assert_eq!(UsersFile::scram_entry(ScramHash::Sha256, "\u{ad}".as_bytes()), Err(HashError::Empty));
     assert_eq!(UsersFile::hash_password(b"a\x07"), Err(HashError::Unprepared));
 }
 
