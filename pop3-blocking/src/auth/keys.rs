@@ -55,8 +55,9 @@ impl ScramKeys {
         Ok(Self { salt, iterations, stored_key, server_key })
     }
 
-    /// Whether `password` is the one that these keys were derived from.
-    pub(super) fn verify(&self, hash: ScramHash, password: &[u8]) -> bool {
+    /// Whether `password` is the one that these keys for `hash` were derived from: the check of a password that was sent, by
+    /// PLAIN for one. It takes as long as [`derive`](Self::derive); keys are compared in constant time.
+    pub fn verify(&self, hash: ScramHash, password: &[u8]) -> bool {
         let Ok(derived) = Self::derive(hash, password, self.salt.as_slice(), self.iterations) else {
             return false;
         };

@@ -156,8 +156,8 @@ impl<T: Stream> Connection<'_, T> {
     /// Begins an exchange, and uses up what it may use once (R25, PB-S27).
     fn start_exchange(&mut self, name: MechanismName<'_>) -> Result<Option<Exchange>, Refusal> {
         let mut setup = Setup::default();
-        if self.random(&mut setup.random).is_err() {
-            self.record.fault("starting a SASL exchange", &crate::random::NoRandom);
+        if let Err(fault) = self.policy.random(&mut setup.random) {
+            self.record.fault("starting a SASL exchange", &fault);
             return Err(Refusal::Temporary);
         }
         setup.host = self.policy.known_as.as_ref().map_or("localhost", |(host, _)| host);
@@ -177,16 +177,6 @@ impl<T: Stream> Connection<'_, T> {
         }
         setup.server_end_point = end_point.as_deref();
         Ok(Exchange::start(name, &setup))
-    }
-
-    fn random(&self, octets: &mut [u8]) -> Result<(), crate::random::NoRandom> {
-        match &self.policy.tls {
-            Some(tls) => {
-                let config = tls.config();
-                config.crypto_provider().secure_random.fill(octets).map_err(|_| crate::random::NoRandom)
-            }
-            None => crate::random::fill(octets),
-        }
     }
 
     fn step(&self, login: &mut Login, message: SaslMessage<'_>) -> SaslOutcome {
@@ -261,11 +251,7 @@ impl<T: Stream> Connection<'_, T> {
             }
             Query::Secret { authcid } => {
                 let user = self.prepared(authcid)?;
-                let known = self.check(mechanism, |users, cx| users.secret(cx, &user));
-                return match (known, &self.shared.decoys) {
-                    (Err(Refusal::Credentials), Some(decoys)) => Ok(Given::Secret(decoys.secret(&user))),
-                    (known, _) => known.map(Given::Secret),
-                };
+                return self.secret(mechanism, &user).map(Given::Secret);
             }
             Query::Authorize { authzid, authcid } => {
                 let user = self.prepared(authcid)?;
@@ -281,6 +267,15 @@ impl<T: Stream> Connection<'_, T> {
             _ => return Err(Refusal::Credentials),
         };
         self.authorized(mechanism, who, authzid).map(Given::Accepted)
+    }
+
+    /// The secret of `user`, or one that nobody has.
+    pub(super) fn secret(&self, mechanism: &str, user: &str) -> Result<SharedSecret, Refusal> {
+        let known = self.check(mechanism, |users, cx| users.secret(cx, user));
+        match (known, &self.shared.decoys) {
+            (Err(Refusal::Credentials), Some(decoys)) => Ok(decoys.secret(user)),
+            (known, _) => known,
+        }
     }
 
     fn check_password(&self, mechanism: &str, user: &str, password: Secret<'_>) -> Result<Identity, Refusal> {
@@ -346,13 +341,13 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     /// A name as the authenticator gets it (R4616-2.3, R5034-4.15).
-    fn prepared<'n>(&self, name: &'n str) -> Result<Cow<'n, str>, Refusal> {
+    pub(super) fn prepared<'n>(&self, name: &'n str) -> Result<Cow<'n, str>, Refusal> {
         let name = if self.shared.settings.unprepared { Cow::Borrowed(name) } else { prepare(name)? };
         if is_name(&name) { Ok(name) } else { Err(Refusal::Credentials) }
     }
 
     /// Asks the authenticator, as soon as few enough others do.
-    fn check<R>(
+    pub(super) fn check<R>(
         &self,
         mechanism: &str,
         ask: impl FnOnce(&dyn Authenticator, &LoginContext<'_>) -> Result<R, AuthError>,
@@ -376,7 +371,7 @@ impl<T: Stream> Connection<'_, T> {
         })
     }
 
-    fn refuse_login(
+    pub(super) fn refuse_login(
         &mut self,
         refusal: Refusal,
         mechanism: &'static str,
@@ -392,7 +387,7 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     /// The credentials are right: lock and list the maildrop, and only then say so (R1939-4.3).
-    fn open(&mut self, who: &Identity, mechanism: &'static str) -> Result<(), Outcome> {
+    pub(super) fn open(&mut self, who: &Identity, mechanism: &'static str) -> Result<(), Outcome> {
         if self.ticket.is_some_and(|ticket| ticket.log_in().is_err()) {
             self.record.turned_away("too many connections from this address");
             return self.reply(|session, output| session.refuse(Refusal::Temporary, output));

@@ -60,6 +60,8 @@ use crate::auth::{Authenticator, Decoys};
 use crate::store::Store;
 
 mod admission;
+#[cfg(feature = "legacy-md5")]
+mod apop;
 mod connection;
 mod error;
 mod gate;

@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 
+#[cfg(feature = "legacy-md5")]
+use pop3_proto::apop::Timestamp;
 use pop3_proto::sasl::Mechanism;
 use pop3_proto::server::{MechanismOffer, Needs};
 
@@ -16,6 +18,8 @@ pub(super) struct Offers {
     clear: Vec<MechanismOffer<'static>>,
     tls: OnceCell<Vec<MechanismOffer<'static>>>,
     spent: OnceCell<Vec<MechanismOffer<'static>>>,
+    #[cfg(feature = "legacy-md5")]
+    timestamp: Option<Timestamp>,
 }
 
 /// What is known of a client's certificate.
@@ -41,7 +45,18 @@ impl Offers {
             clear: list(set.without(Mechanisms::EXTERNAL | Mechanisms::PLUS), Certificate::None),
             tls: OnceCell::new(),
             spent: OnceCell::new(),
+            // Before the greeting there is TLS or there will be no APOP (R23).
+            #[cfg(feature = "legacy-md5")]
+            timestamp: Some(policy)
+                .filter(|policy| policy.implicit && set.contains(Mechanisms::APOP))
+                .and_then(super::apop::timestamp),
         }
+    }
+
+    /// What the greeting offers `APOP` by.
+    #[cfg(feature = "legacy-md5")]
+    pub(super) fn timestamp(&self) -> Option<&[u8]> {
+        self.timestamp.as_ref().map(Timestamp::as_bytes)
     }
 
     /// Whether all of `mechanisms` may be used somewhere on this connection.

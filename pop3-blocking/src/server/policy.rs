@@ -1,6 +1,7 @@
 //! How a listener treats its connections: [`Policy`].
 
 use crate::auth::Mechanisms;
+use crate::random::{self, NoRandom};
 use crate::tls::ServerTls;
 
 /// How a connection is protected, by which mechanisms clients may log in, and whether passwords may travel without
@@ -46,6 +47,14 @@ impl Policy {
             mechanisms: Mechanisms::DEFAULT,
             server_end_point: false,
             known_as: None,
+        }
+    }
+
+    /// Fills `octets` from the provider of this listener's TLS, or of TLS in general.
+    pub(super) fn random(&self, octets: &mut [u8]) -> Result<(), NoRandom> {
+        match &self.tls {
+            Some(tls) => tls.config().crypto_provider().secure_random.fill(octets).map_err(|_| NoRandom),
+            None => random::fill(octets),
         }
     }
 

@@ -25,7 +25,8 @@ impl<T: Stream> Connection<'_, T> {
             let consumed = received.consumed;
             match received.step {
                 Step::Event(request) => {
-                    let secret = matches!(request, Request::Login { .. } | Request::Sasl(_));
+                    let secret =
+                        matches!(request, Request::Login { .. } | Request::Apop { .. } | Request::Sasl(_));
                     let behind = input.len().saturating_sub(consumed);
                     self.act(request, behind)?;
                     input.consume(consumed);
@@ -53,6 +54,8 @@ impl<T: Stream> Connection<'_, T> {
     fn act(&mut self, request: Request<'_>, behind: usize) -> Result<(), Outcome> {
         match request {
             Request::Login { password } => self.log_in_by_password(password),
+            #[cfg(feature = "legacy-md5")]
+            Request::Apop { name, digest } => self.log_in_by_digest(name, digest),
             Request::Sasl(message) => self.take_sasl_message(message),
             Request::Message { number } => self.send_message(number),
             Request::StartTls => self.start_tls(behind),

@@ -87,6 +87,10 @@ impl Shared {
         config.rules = self.settings.rules;
         config.user_pass = offers.contains(Mechanisms::USER);
         config.mechanisms = offers.in_clear_text();
+        #[cfg(feature = "legacy-md5")]
+        {
+            config.apop = offers.timestamp();
+        }
         config.allow_cleartext_login = policy.allow_cleartext_login;
         config.stls = policy.tls.is_some() && !policy.implicit;
         config.implementation = self.settings.implementation.as_deref();

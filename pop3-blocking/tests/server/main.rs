@@ -2,6 +2,8 @@
 #![cfg(all(unix, feature = "aws-lc-rs"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[cfg(feature = "legacy-md5")]
+mod apop;
 mod closing;
 mod dialogue;
 mod endings;
