@@ -10,4 +10,5 @@ pub mod peers;
 pub mod player;
 pub mod pop3d;
 pub mod programs;
+pub mod table;
 pub mod world;

@@ -205,6 +205,8 @@ fn mail_of(users: &[User<'_>]) -> TempDir {
     dir
 }
 
+/// A password that begins with a scheme in braces stands as it is, every other one is `PLAIN`.
 fn users_file(users: &[User<'_>]) -> String {
-    users.iter().map(|user| format!("{}:{{PLAIN}}{}\n", user.name, user.password)).collect()
+    let scheme = |user: &User<'_>| if user.password.starts_with('{') { "" } else { "{PLAIN}" };
+    users.iter().map(|user| format!("{}:{}{}\n", user.name, scheme(user), user.password)).collect()
 }

@@ -80,7 +80,7 @@ fn every_client_by(mechanism: Mechanism) {
         );
         assert_eq!(fetched.messages.len(), 1, "{}", client.name());
         let line = format!("Login: user=<{}>, method={logged}, ", client.name());
-        assert!(server.log().contains(&line), "{}: {}", client.name(), server.log());
+        server.wait_for_log(&line, 1);
         if mechanism == Mechanism::Anonymous {
             continue;
         }

@@ -83,7 +83,7 @@ pub(super) const fn limit(mechanism: Mechanism) -> Option<&'static str> {
         | Mechanism::ScramSha512
         | Mechanism::ScramSha1Plus
         | Mechanism::ScramSha256Plus
-        | Mechanism::ScramSha512Plus => Some("built without SCRAM"),
+        | Mechanism::ScramSha512Plus => Some("was built without SCRAM"),
         Mechanism::Anonymous => Some("has no ANONYMOUS"),
         _ => None,
     }

@@ -5,7 +5,8 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::corpus::sent;
 use super::process::{Service, free_port};
@@ -186,6 +187,19 @@ passdb {{
     #[must_use]
     pub fn count(&self, user: &str) -> usize {
         count_maildir(&self.maildir(user))
+    }
+
+    /// Waits until its log has `text` in it at least `times` times: its processes hand their lines to another one.
+    ///
+    /// # Panics
+    ///
+    /// When that takes too long.
+    pub fn wait_for_log(&self, text: &str, times: usize) {
+        let deadline = Instant::now() + LIMIT;
+        while self.log().matches(text).count() < times {
+            assert!(Instant::now() < deadline, "not logged: {text}: {}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// What it has logged so far.

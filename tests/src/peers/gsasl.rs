@@ -9,13 +9,15 @@ use std::time::Duration;
 use super::process::{Finished, run};
 use super::{Account, Certs, Mechanism, TempDir, Tls, require, skip};
 
-/// The library, as far as both roles use it, and the keys that a connection of TLS 1.3 exports (RFC 8446 section 7.5).
+/// The library, as far as both roles use it.
 const LIBRARY: &str = r#"
-import base64, ctypes, hashlib, hmac, poplib, socket, ssl, sys, tempfile
+import ctypes, poplib, socket, ssl, sys
 
 gsasl = ctypes.CDLL("libgsasl.so.18")
 gsasl.gsasl_strerror.restype = ctypes.c_char_p
-AUTHID, PASSWORD, ANONYMOUS_TOKEN, CB_TLS_EXPORTER = 1, 3, 4, 25
+AUTHID, AUTHZID, PASSWORD, ANONYMOUS_TOKEN, CB_TLS_EXPORTER = 1, 2, 3, 4, 25
+CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
+kept = []
 
 def session(role, mechanism, properties):
     context, made = ctypes.c_void_p(), ctypes.c_void_p()
@@ -23,8 +25,13 @@ def session(role, mechanism, properties):
     start = getattr(gsasl, "gsasl_" + role + "_start")
     code = start(context, mechanism.encode(), ctypes.byref(made))
     assert code == 0, code
-    for name, value in properties.items():
-        assert gsasl.gsasl_property_set(made, name, value.encode()) == 0
+    # Some mechanisms look a property up, some call for it.
+    def give(context, session, name):
+        if name not in properties:
+            return 51
+        return gsasl.gsasl_property_set(ctypes.c_void_p(session), name, properties[name].encode())
+    kept.append(CALLBACK(give))
+    gsasl.gsasl_callback_set(context, kept[-1])
     return made
 
 def step(made, received):
@@ -34,11 +41,16 @@ def step(made, received):
     if code not in (0, 1):
         raise SystemExit("gsasl: " + gsasl.gsasl_strerror(code).decode())
     return code == 1, (out.value or b"").decode()
+"#;
+
+/// What a connection of TLS 1.3 exports: `exported` tells it where `keys.name` is the connection's key log.
+pub(super) const EXPORTER: &str = r#"
+import base64, hashlib, hmac, tempfile
 
 keys = tempfile.NamedTemporaryFile()
 
 def exported(connection):
-    "The keys by which tls-exporter (RFC 9266) binds, in base64."
+    "The value by which tls-exporter (RFC 9266) binds, in base64, by RFC 8446 section 7.5."
     hash = "sha384" if connection.cipher()[0].endswith("384") else "sha256"
     secret = [line.split()[2] for line in open(keys.name) if line.startswith("EXPORTER_SECRET ")]
     assert len(secret) == 1, secret
@@ -86,9 +98,11 @@ print("stat:", *server.stat(), flush=True)
 server.quit()
 "#;
 
-/// A server for one login: announces one mechanism beside its weaker form, and has an empty maildrop.
+/// A server for one connection with an empty maildrop.
 const SERVER: &str = r#"
 certificate, key, mechanism, announced, password = sys.argv[1:]
+# A server that can bind says so; X-BINDS stands for a -PLUS that got lost on the way.
+binds = "-PLUS" in announced or "X-BINDS" in announced
 context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
 context.keylog_filename = keys.name
 context.minimum_version = ssl.TLSVersion.TLSv1_3
@@ -115,7 +129,10 @@ while True:
         if arguments[0] != mechanism:
             send("-ERR not this one")
             continue
-        made = session("server", mechanism, {PASSWORD: password, CB_TLS_EXPORTER: exported(connection)})
+        properties = {PASSWORD: password}
+        if binds:
+            properties[CB_TLS_EXPORTER] = exported(connection)
+        made = session("server", mechanism, properties)
         received = arguments[1].encode() if len(arguments) > 1 else b""
         try:
             more, token = step(made, received)
@@ -152,6 +169,12 @@ pub const fn limit(mechanism: Mechanism) -> Option<&'static str> {
     }
 }
 
+/// Whether it can be had; where it cannot, that was said.
+#[must_use]
+pub fn is_installed() -> bool {
+    python().is_some()
+}
+
 /// Where Python is, if that and the library are there.
 fn python() -> Option<PathBuf> {
     let python = require("python3")?;
@@ -183,7 +206,7 @@ pub fn log_in(account: &Account<'_>, version: &str, limit: Duration) -> Option<F
         Tls::Off => panic!("no TLS"),
     };
     let mut command = Command::new(python);
-    command.arg("-c").arg(format!("{LIBRARY}{CLIENT}"));
+    command.arg("-c").arg(format!("{LIBRARY}{EXPORTER}{CLIENT}"));
     command.args([&account.port.to_string(), tls]).arg(account.authority);
     command.args([account.user, account.password, account.mechanism.unwrap().name()]);
     let (certificate, key) = account.identity.unwrap_or_else(|| (Path::new(""), Path::new("")));
@@ -202,8 +225,20 @@ pub struct GsaslServer {
 }
 
 impl GsaslServer {
+    /// Why it cannot be asked for this mechanism, if it cannot.
+    #[must_use]
+    pub const fn limit(mechanism: Mechanism) -> Option<&'static str> {
+        match mechanism {
+            // It leaves it to its caller what is to be verified.
+            Mechanism::External | Mechanism::Anonymous => {
+                Some("is a library of SASL, and verifies nothing here")
+            }
+            _ => limit(mechanism),
+        }
+    }
+
     /// Starts it: the one user, whatever the name, has this password, `mechanism` is what it takes and `announced` what
-    /// CAPA says; `None` where it is not installed, which was then said.
+    /// CAPA says, with the word X-BINDS for a server that can bind to the channel and does not say so; `None` where it is not installed, which was then said.
     ///
     /// # Panics
     ///
@@ -213,7 +248,7 @@ impl GsaslServer {
         let python = python()?;
         let mut child = Command::new(python)
             .arg("-c")
-            .arg(format!("{LIBRARY}{SERVER}"))
+            .arg(format!("{LIBRARY}{EXPORTER}{SERVER}"))
             .arg(certs.server_file())
             .arg(certs.server_key_file())
             .args([mechanism.name(), announced, password])

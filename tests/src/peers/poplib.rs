@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::client::files;
+use super::gsasl::EXPORTER;
 use super::process::run;
 use super::{Account, After, Fetched, Mechanism, TempDir, Tls};
 
@@ -14,6 +15,10 @@ const SCRIPT: &str = r#"
 import base64, hashlib, hmac, os, poplib, ssl, sys
 port, tls, authority, user, password, after, folder, mechanism, certificate, key = sys.argv[1:]
 context = ssl.create_default_context(cafile=authority)
+context.keylog_filename = keys.name
+plus = mechanism.endswith("-PLUS")
+if plus and tls == "starttls":
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
 if certificate:
     context.load_cert_chain(certificate, key)
 if tls == "implicit":
@@ -35,11 +40,13 @@ def start(text=None):
     return None if line.startswith(b"+OK") else base64.b64decode(line[1:]).decode()
 
 def scram():
-    plus = mechanism.endswith("-PLUS")
     hash = mechanism.removesuffix("-PLUS").removeprefix("SCRAM-").replace("-", "").lower()
     mac = lambda key, text: hmac.digest(key, text, hash)
     header, binding = b"n,,", b""
-    if plus:
+    if plus and server.sock.version() == "TLSv1.3":
+        header = b"p=tls-exporter,,"
+        binding = base64.b64decode(exported(server.sock))
+    elif plus:
         header = b"p=tls-server-end-point,,"
         binding = hashlib.sha256(server.sock.getpeercert(True)).digest()
     nonce = base64.b64encode(os.urandom(18)).decode()
@@ -120,7 +127,8 @@ pub(super) fn fetch(
     };
     let after = if after == After::Delete { "delete" } else { "keep" };
     let mut command = Command::new(program);
-    command.args(["-c", SCRIPT, &account.port.to_string(), tls]).arg(account.authority);
+    command.arg("-c").arg(format!("{EXPORTER}{SCRIPT}"));
+    command.args([&account.port.to_string(), tls]).arg(account.authority);
     command.args([account.user, account.password, after]).arg(&mail);
     command.arg(account.mechanism.map_or("", Mechanism::name));
     let (certificate, key) = account.identity.unwrap_or_else(|| (Path::new(""), Path::new("")));
@@ -129,8 +137,8 @@ pub(super) fn fetch(
     Fetched { messages: files(&mail), ended }
 }
 
-/// Its raw commands reach everything; Python gives no keys for `tls-exporter`, so a channel is bound by
-/// `tls-server-end-point`.
+/// Its raw commands reach everything. Over TLS 1.3 a channel is bound by `tls-exporter`; by STLS it speaks TLS 1.2 for
+/// these mechanisms, and binds by `tls-server-end-point`.
 pub(super) const fn limit(_: Mechanism) -> Option<&'static str> {
     None
 }
