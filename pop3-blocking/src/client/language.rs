@@ -32,16 +32,15 @@ impl<S: Stream> Connection<S> {
     ///
     /// RFC 6856 section 2; rows R6856-2.1, R6856-2.8.
     pub fn utf8(&mut self) -> Result<(), Error> {
-        if !self.link.utf8 {
+        if !self.is_utf8() {
             self.link.command(&Command::Utf8, |_| ())?;
-            self.link.utf8 = true;
         }
         Ok(())
     }
 
     /// Whether the session is in UTF-8 mode.
     pub const fn is_utf8(&self) -> bool {
-        self.link.utf8
+        self.link.client.is_utf8()
     }
 
     /// `LANG range`: asks for replies in another language, and returns the tag of the one that was chosen. `*` leaves it
@@ -94,7 +93,7 @@ impl<S: Stream> Session<S> {
     /// [`CodeKind::Utf8`](pop3_proto::CodeKind::Utf8): connect anew with [`ClientOptions::utf8`](super::ClientOptions::utf8)
     /// to have it (R6856-5.2).
     pub const fn is_utf8(&self) -> bool {
-        self.link.utf8
+        self.link.client.is_utf8()
     }
 
     /// `LANG range`: as [`Connection::lang`].

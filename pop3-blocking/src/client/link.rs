@@ -30,8 +30,6 @@ pub(super) struct Link<S = TcpStream> {
     pub(super) towards: Option<(String, u16)>,
     /// Whether the exporter value of this TLS connection was used (R9266-4.1).
     pub(super) exporter_spent: bool,
-    /// Whether the server has said `+OK` to `UTF8`.
-    pub(super) utf8: bool,
     /// When something was last sent.
     pub(super) last_sent: Instant,
     /// When the reply that is being waited for has been waited for too long.
@@ -66,7 +64,6 @@ impl<S: Stream> Link<S> {
             greeting: Vec::new(),
             towards: None,
             exporter_spent: false,
-            utf8: false,
             last_sent: Instant::now(),
             reply_deadline: Deadline::NEVER,
         })

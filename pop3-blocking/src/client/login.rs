@@ -6,7 +6,7 @@ use pop3_proto::sasl::prep::{Use, prepare};
 use pop3_proto::sasl::scram::{Binding, Nonce, Refusal, Scram};
 use pop3_proto::sasl::server::ScramHash;
 use pop3_proto::sasl::{ClientMechanism, External, Login, OAuthBearer, Part, Plain, XOAuth2};
-use pop3_proto::{Arg, Command, Secret};
+use pop3_proto::{Arg, Command, Secret, SendError};
 use zeroize::Zeroizing;
 
 use super::connection::Connection;
@@ -88,9 +88,13 @@ impl<S: Stream> Connection<S> {
     ///
     /// RFC 1939 section 7; rows R1939-7.6 to R1939-7.8.
     pub fn login_user_pass(mut self, user: &[u8], password: &[u8]) -> Result<Session<S>, LoginFailed<S>> {
-        match self.before_login().and_then(|()| user_pass(&mut self.link, user, password)) {
+        let done = match self.before_login() {
+            Ok(()) => user_pass(&mut self.link, user, password),
+            Err(error) => Err(error.into()),
+        };
+        match done {
             Ok(()) => Ok(Session::new(self.link)),
-            Err(error) => Err(self.failed(error.into())),
+            Err(attempt) => Err(self.failed(attempt)),
         }
     }
 
@@ -172,7 +176,7 @@ impl<S: Stream> Connection<S> {
             names.push(Method::UserPass.name().as_bytes());
         }
         #[cfg(feature = "legacy-md5")]
-        if pop3_proto::apop::timestamp(&link.greeting).is_some() {
+        if link.client.has_timestamp() {
             names.push(Method::Apop.name().as_bytes());
         }
         let tls = self.tls();
@@ -225,7 +229,7 @@ impl<S: Stream> Connection<S> {
                 exchange::run(link, &mut pop3_proto::sasl::CramMd5::new(user, password)?, manner)
             }
             (Proof::Password { user, password, .. }, Method::UserPass) => {
-                Ok(user_pass(link, user.as_bytes(), password.as_bytes())?)
+                user_pass(link, user.as_bytes(), password.as_bytes())
             }
             #[cfg(feature = "legacy-md5")]
             (Proof::Password { user, password, .. }, Method::Apop) => Ok(apop(link, user, password)?),
@@ -272,20 +276,33 @@ impl<S: Stream> Connection<S> {
     }
 }
 
-fn user_pass<S: Stream>(link: &mut Link<S>, user: &[u8], password: &[u8]) -> Result<(), Error> {
-    let (user, password) = (Arg::new(user)?, Secret::new(password)?);
+fn user_pass<S: Stream>(link: &mut Link<S>, user: &[u8], password: &[u8]) -> Result<(), Attempt> {
+    let (user, password) =
+        (Arg::new(user).map_err(Error::from)?, Secret::new(password).map_err(Error::from)?);
+    let pass = Command::Pass(password);
+    // Before the name is out, which could only be followed by a password or the end.
+    let (octets, limit) = (pass.encoded_len(), link.options.limits.command);
+    if octets > limit {
+        return Err(Error::from(SendError::TooLong { octets, limit }).into());
+    }
+    if !password.expose().is_ascii() && !link.client.capabilities().utf8_user {
+        return Err(Error::from(SendError::NonAscii).into());
+    }
     link.command(&Command::User(user), |_| ())?;
-    link.command(&Command::Pass(password), |_| ())?;
-    Ok(())
+    match link.command(&pass, |_| ()) {
+        Ok(_) => Ok(()),
+        // Nothing but PASS and QUIT may follow now (R1939-7.8).
+        Err(error @ Error::NotSent(_)) => Err(Attempt { error, usable: false }),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Name and secret are prepared on both sides (R6856-2.2.2).
 #[cfg(feature = "legacy-md5")]
 fn apop<S: Stream>(link: &mut Link<S>, user: &str, password: &str) -> Result<(), Error> {
     let (user, password) = (prepared(Part::Authcid, user)?, prepared(Part::Password, password)?);
-    let digest = pop3_proto::apop::timestamp(&link.greeting)
-        .map(|timestamp| pop3_proto::apop::digest(timestamp, password.as_bytes()))
-        .ok_or_else(|| Error::NoMethod(Box::default()))?;
+    let timestamp = pop3_proto::apop::timestamp(&link.greeting).ok_or(SendError::NoTimestamp)?;
+    let digest = pop3_proto::apop::digest(timestamp, password.as_bytes());
     let (name, digest) = (Arg::new(user.as_bytes())?, Arg::new(&digest)?);
     link.command(&Command::Apop { name, digest }, |_| ())?;
     Ok(())

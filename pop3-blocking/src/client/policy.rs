@@ -311,7 +311,8 @@ fn verdict(method: Method, credentials: &Credentials, facts: Facts) -> Verdict {
             return Verdict::NoBinding;
         }
     }
-    if let (Proof::Password { user, password, .. }, Method::UserPass) = (&credentials.proof, method) {
+    if let (Proof::Password { user, password, .. }, true) = (&credentials.proof, method.mechanism().is_none())
+    {
         let is_ascii = user.is_ascii() && password.is_ascii();
         if !facts.utf8_user && !is_ascii {
             return Verdict::NotAscii;

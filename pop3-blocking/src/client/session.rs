@@ -235,7 +235,9 @@ impl<S: Stream> Session<S> {
     /// R2449-6.6.5).
     pub fn quit(mut self) -> Outcome {
         if self.link.options.rset_before_quit && !self.marks {
-            log::debug!("RSET before QUIT: {:?}", self.reset());
+            // Not within the macro, which does nothing at all where nobody listens.
+            let taken_back = self.reset();
+            log::debug!("RSET before QUIT: {taken_back:?}");
         }
         let said = self.link.command(&Command::Quit, |_| ());
         self.link.close();

@@ -82,7 +82,9 @@ impl<'r> Attempt<'r> {
         let plan = match self.look(&mut session, &announced) {
             Ok(plan) => plan,
             Err(failure) => {
-                log::debug!("QUIT: {:?}", session.quit());
+                // Not within the macro, which does nothing at all where nobody listens.
+                let outcome = session.quit();
+                log::debug!("QUIT: {outcome:?}");
                 return Err(Broken::Before(failure));
             }
         };

@@ -143,7 +143,9 @@ pub(crate) fn with_session<T>(
 ) -> Result<T, Failure> {
     let (mut session, _) = Dialer::for_login(common)?.with_password(common)?.login()?;
     let done = work(&mut session);
-    log::debug!("QUIT: {:?}", session.quit());
+    // Not within the macro, which does nothing at all where nobody listens.
+    let outcome = session.quit();
+    log::debug!("QUIT: {outcome:?}");
     done
 }
 
