@@ -15,7 +15,8 @@ use crate::{MechanismName, Sink};
 /// The mechanisms of this crate, to be chosen by the name in an `AUTH` command; [`MECHANISMS`](super::MECHANISMS) says
 /// more of each.
 ///
-/// It is as large as its largest: those that ask twice keep what the client said in between, since nothing allocates.
+/// It is as large as its largest, within 1,024 octets (640 without feature `scram`): those that ask twice keep what the
+/// client said in between, since nothing allocates.
 #[derive(Debug)]
 #[allow(
     clippy::large_enum_variant,
@@ -169,6 +170,13 @@ mod tests {
             assert_eq!(Mechanism::named(name), Some(listed));
         }
         assert_eq!(Mechanism::named(MechanismName::parse(b"FOO").unwrap()), None);
+    }
+
+    #[test]
+    fn it_is_as_small_as_the_doc_says() {
+        let octets = size_of::<Exchange>();
+        let limit = if cfg!(feature = "scram") { 1024 } else { 640 };
+        assert!(octets <= limit, "{octets}");
     }
 
     #[test]
