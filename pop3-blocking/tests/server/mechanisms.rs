@@ -371,7 +371,7 @@ fn r4616_2_3_a_backend_may_want_octets() {
 }
 
 #[test]
-fn r4422_a_2_pb_s26_certificate_and_authorization_identity() {
+fn rdm_2_1b_r4422_a_2_pb_s26_certificate_and_authorization_identity() {
     let listener = |certified| {
         let users = Everybody { certified, ..Everybody::new() };
         serve(users, Policy::implicit_tls(tls().server_with_clients.clone()))
@@ -442,4 +442,23 @@ fn rdm_2_1e_where_only_certificates_count_nothing_else_is_announced_or_taken() {
     let mut without = connect(&running, &tls().client);
     assert_eq!(announced(&mut without), "");
     others(&mut without);
+}
+
+#[test]
+fn r4616_2_2_each_part_may_have_255_octets() {
+    let (name, password) = ("u".repeat(255), "p".repeat(255));
+    let users = MemoryUsers::new().with_user(name.as_str(), password.as_str());
+    let running = serve(users, Policy::implicit_tls(tls().server.clone()));
+    let message = base64(format!("{name}\0{name}\0{password}"));
+    for inline in [false, true] {
+        let mut peer = connect(&running, &tls().client);
+        let reply = if inline {
+            peer.ask(&format!("AUTH PLAIN {message}"))
+        } else {
+            assert_eq!(peer.ask("AUTH PLAIN"), "+ ");
+            peer.ask(&message)
+        };
+        assert_eq!(reply, "+OK maildrop has 0 messages (0 octets)", "{inline}");
+        assert_eq!(peer.ask("QUIT"), "+OK bye");
+    }
 }

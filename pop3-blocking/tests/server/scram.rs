@@ -87,10 +87,14 @@ fn r5802_6_1_r7677_4_1_r9266_3_1_binding_is_announced_where_there_is_something_t
 }
 
 #[test]
-fn r5034_3_1_the_list_changes_with_stls() {
+fn r5034_3_1_r4616_5_1_r5034_4_20_the_list_changes_with_stls() {
     let running = serve(users(), Policy::stls(tls().server.clone()));
     let mut peer = Peer::greeted(running.addresses()[0]);
     assert_eq!(announced(&mut peer), "");
+    for name in ["PLAIN", "LOGIN", "SCRAM-SHA-256-PLUS", "OAUTHBEARER"] {
+        let reply = peer.ask(&format!("AUTH {name}"));
+        assert!(["-ERR encryption required", UNAVAILABLE].contains(&reply.as_str()), "{name}: {reply}");
+    }
     assert_eq!(peer.ask("STLS"), "+OK begin TLS");
     let mut peer = peer.start_tls(&tls().client);
     assert_eq!(announced(&mut peer), format!("{PLUS}{ALL}"));
@@ -99,6 +103,8 @@ fn r5034_3_1_the_list_changes_with_stls() {
     assert_eq!(reply, OPENED);
     let lines = peer.ask_list("CAPA").1;
     assert!(lines.iter().any(|line| line.starts_with("SASL ")), "stays after the login: {lines:?}");
+    // No mechanism has put a layer of its own around what follows.
+    assert_eq!(peer.ask("STAT"), "+OK 3 125");
 }
 
 #[test]
