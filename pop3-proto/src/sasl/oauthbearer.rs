@@ -110,15 +110,13 @@ fn field<'p>(key: &'p [u8], value: Option<&'p [u8]>) -> impl Iterator<Item = &'p
 
 /// `user` as saslname (RFC 5801 section 4): `,` and `=` by their numbers.
 fn escaped(user: &str) -> impl Iterator<Item = &[u8]> + Clone {
-    user.as_bytes().chunk_by(|a, b| !is_special(*a) && !is_special(*b)).map(|piece| match piece {
-        b"," => b"=2C",
-        b"=" => b"=3D",
-        piece => piece,
+    user.as_bytes().split_inclusive(|octet| matches!(octet, b',' | b'=')).flat_map(|piece| {
+        match piece.split_last() {
+            Some((b',', before)) => [before, b"=2C"],
+            Some((b'=', before)) => [before, b"=3D"],
+            _ => [piece, b""],
+        }
     })
-}
-
-const fn is_special(octet: u8) -> bool {
-    matches!(octet, b',' | b'=')
 }
 
 fn decimal(number: u16) -> ([u8; 5], usize) {

@@ -230,9 +230,9 @@ fn r5802_5_2_every_cut_and_every_altered_octet_of_the_first_message_changes_or_f
         let mut altered = V5.server_first.as_bytes().to_vec();
         altered[octet] ^= 1;
         let mut scram = V5.scram().with_iterations(4096..=4096 + 1000);
-        if let Ok(altered) = std::str::from_utf8(&altered)
-            && let Ok(proof) = hears(&mut scram, &[altered])
-        {
+        // Some are no UTF-8: the tests of the grammar have those.
+        let altered = String::from_utf8_lossy(&altered);
+        if let Ok(proof) = hears(&mut scram, &[&altered]) {
             assert_ne!(proof, whole);
         }
     }
