@@ -57,6 +57,12 @@ impl Matrix {
         self.rows.push(Row { peer, version: version.to_owned(), mode: mode.into(), result });
     }
 
+    /// The rows.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
     /// Adds the rows of another table behind these.
     pub fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);

@@ -18,8 +18,8 @@ pub enum Cell {
     Works,
     /// What the peer cannot do, a predicate of it.
     Limit(&'static str),
-    /// What our side does not do, a sentence.
-    Ours(&'static str),
+    /// Why there is nothing to be tried, a sentence.
+    Ours(String),
     /// It should work and does not.
     Fails(String),
 }

@@ -2,8 +2,14 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
+use pop3_blocking::auth::{AuthError, Authenticator, Identity, LoginContext, Mechanisms};
+use pop3_blocking::server::{Policy, Server};
+use pop3_blocking::store::MemoryStore;
+use pop3_blocking::tls::ServerTls;
 use pop3_tests::peers::corpus::corpus;
+use pop3_tests::peers::process::run;
 use pop3_tests::peers::{Account, After, Certs, Client, Mechanism, TempDir, Tls, User, gsasl, require};
 use pop3_tests::pop3d::Pop3d;
 use pop3_tests::table::{Cell, Table, checked, for_each_mechanism};
@@ -11,6 +17,11 @@ use pop3_tests::table::{Cell, Table, checked, for_each_mechanism};
 use super::{LIMIT, PASSWORD, identity};
 
 const WAYS: [(Tls, &str); 2] = [(Tls::Implicit, "tls"), (Tls::StartTls, "stls")];
+
+/// How a mechanism is tried: the timestamp for `APOP` must come under TLS, so there is none for who uses STLS (R1939-7.11).
+fn ways(mechanism: Mechanism) -> impl Iterator<Item = (Tls, &'static str)> {
+    WAYS.into_iter().filter(move |&(tls, _)| mechanism != Mechanism::Apop || tls == Tls::Implicit)
+}
 
 /// Writes the user's name for a token that begins with `good-`, and a report for every other one.
 const TOKEN_CHECK: &str = "#!/bin/sh
@@ -20,15 +31,6 @@ good-*) echo \"${token#good-}\" ;;
 *) echo '{\"status\":\"invalid_token\"}'; exit 1 ;;
 esac
 ";
-
-/// Why there is nothing to be had from `pop3d`.
-const fn limit(mechanism: Mechanism) -> Option<&'static str> {
-    match mechanism {
-        Mechanism::Apop => Some("The server has no APOP"),
-        Mechanism::Anonymous => Some("pop3d has no anonymous maildrops; a server of the library can have"),
-        _ => None,
-    }
-}
 
 /// The clients by each mechanism, and what came of it.
 pub(crate) fn table() -> Table {
@@ -43,11 +45,11 @@ pub(crate) fn table() -> Table {
 
 /// A server with one mechanism, and all clients that have it.
 fn row(mechanism: Mechanism) -> Vec<(&'static str, Cell)> {
+    if mechanism == Mechanism::Anonymous {
+        return anonymous();
+    }
     let mut cells = Vec::new();
     let names = Client::ALL.map(Client::name);
-    if let Some(why) = limit(mechanism) {
-        return names.into_iter().chain(["GNU SASL"]).map(|name| (name, Cell::Ours(why))).collect();
-    }
     let certs = Certs::new();
     let authority = certs.authority_file();
     let dir = TempDir::new("mechanism");
@@ -90,7 +92,7 @@ fn row(mechanism: Mechanism) -> Vec<(&'static str, Cell)> {
             continue;
         }
         let cell = checked(|| {
-            for (tls, way) in WAYS.into_iter().filter(|(tls, _)| client.speaks(*tls)) {
+            for (tls, way) in ways(mechanism).filter(|(tls, _)| client.speaks(*tls)) {
                 let user = format!("{}-{way}", client.name());
                 let (certificate, key) = identity(&dir, &certs, &user);
                 let token = format!("good-{user}");
@@ -157,4 +159,109 @@ fn by_gsasl(mechanism: Mechanism, server: &Pop3d, certs: &Certs, dir: &TempDir) 
             ended.output()
         );
     }
+}
+
+/// A server of the library that lets in everybody who says anything at all of themselves.
+struct Guests;
+
+impl Authenticator for Guests {
+    fn mechanisms(&self) -> Mechanisms {
+        Mechanisms::ANONYMOUS
+    }
+
+    fn password(&self, _: &LoginContext<'_>, _: &str, _: &[u8]) -> Result<Identity, AuthError> {
+        Err(AuthError::Rejected)
+    }
+
+    fn anonymous(&self, _: &LoginContext<'_>, trace: &str) -> Result<Identity, AuthError> {
+        if trace == "a trace" { Ok(Identity::new("guests")) } else { Err(AuthError::Rejected) }
+    }
+}
+
+/// ANONYMOUS, for which `pop3d` has no option.
+fn anonymous() -> Vec<(&'static str, Cell)> {
+    let certs = Certs::new();
+    let authority = certs.authority_file();
+    let tls =
+        ServerTls::builder().certificate_pem(&certs.server.certificate, &certs.server.key).build().unwrap();
+    let store = MemoryStore::new();
+    store.add("guests", &*corpus().remove(0).stored);
+    let local = ([127, 0, 0, 1], 0).into();
+    let server = Server::builder(Guests, store)
+        .listen(local, Policy::implicit_tls(tls.clone()).mechanisms(Mechanisms::ANONYMOUS))
+        .listen(local, Policy::stls(tls).mechanisms(Mechanisms::ANONYMOUS))
+        .bind()
+        .unwrap()
+        .serve()
+        .unwrap();
+    let account = |tls: Tls| Account {
+        port: server.addresses()[usize::from(tls == Tls::StartTls)].port(),
+        tls,
+        authority: &authority,
+        user: "",
+        password: "",
+        mechanism: Some(Mechanism::Anonymous),
+        identity: None,
+    };
+    let mut cells = Vec::new();
+    for client in Client::ALL {
+        if let Some(why) = client.limit(Mechanism::Anonymous) {
+            cells.push((client.name(), Cell::Limit(why)));
+        } else if require("python3").is_some() {
+            let cell = checked(|| {
+                for (tls, way) in WAYS {
+                    let fetched = client.fetch(&account(tls), After::Keep, LIMIT).unwrap();
+                    fetched.expect_success();
+                    assert_eq!(fetched.messages.len(), 1, "{way}");
+                }
+            });
+            cells.push((client.name(), cell));
+        }
+    }
+    if gsasl::is_installed() {
+        let cell = checked(|| {
+            for (tls, way) in WAYS {
+                let ended = gsasl::log_in(&account(tls), "TLSv1_3", LIMIT).unwrap();
+                assert!(ended.output().contains("stat: 1 "), "{way}: {}", ended.output());
+            }
+        });
+        cells.push(("GNU SASL", cell));
+    }
+    server.shutdown();
+    server.join();
+    cells
+}
+
+// Behind a challenge that is empty an empty response is an empty line, not "=" (RFC 5034 section 4). Dovecot refuses it, too.
+#[test]
+fn curl_without_a_name_needs_an_initial_response_for_external() {
+    let Some(curl) = require("curl") else { return };
+    let certs = Certs::new();
+    let authority = certs.authority_file();
+    let users = [User { name: "alice", password: PASSWORD, messages: Vec::new() }];
+    let server = Pop3d::start(
+        &certs,
+        &users,
+        &["--client-ca", authority.to_str().unwrap(), "--client-cert-map", "cn"],
+    );
+    let dir = TempDir::new("curl");
+    let (certificate, key) = identity(&dir, &certs, "alice");
+    let code = |options: &[&str]| {
+        let mut command = Command::new(&curl);
+        command.args([
+            "-q",
+            "--silent",
+            "--show-error",
+            "--noproxy",
+            "*",
+            "--login-options",
+            "AUTH=EXTERNAL",
+        ]);
+        command.arg("--cacert").arg(&authority).arg("--cert").arg(&certificate).arg("--key").arg(&key);
+        run(command.args(options).arg(format!("pop3s://localhost:{}/", server.implicit)), LIMIT, dir.path())
+            .code
+    };
+    assert_eq!(code(&["--sasl-ir"]), Some(0), "{}", server.log());
+    server.wait_for_log("mechanism=EXTERNAL user=\"alice\"", 1);
+    assert_eq!(code(&[]), Some(67), "{}", server.log());
 }

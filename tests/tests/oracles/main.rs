@@ -12,6 +12,8 @@ use std::io::Write as _;
 
 use cases::{CASES, Case, Verdict};
 use pop3_tests::matrix::{Compared, Matrix};
+use pop3_tests::peers::Mechanism;
+use pop3_tests::table::{Cell, Table};
 
 /// What a client does next.
 enum ClientMove {
@@ -136,16 +138,46 @@ impl Judge {
         self.lacking.push((format!("{mechanism}, {role}"), Vec::new(), why));
     }
 
-    /// Prints the table, with what is missing from it in the same form.
+    /// Prints the table, with what is missing from it in the same form, and compares its summary with the document.
     fn finish(self, title: &str) {
-        self.matrix.finish(title);
         let (peer, version) = self.peer;
+        if peer != "ours" {
+            self.summary().finish(peer);
+        }
+        self.matrix.finish(title);
         for (mode, what, why) in self.lacking {
             let what = if what.is_empty() { "the mechanism".to_owned() } else { what.join("; ") };
             let blanks = format!("{:>8} {:>10} {:>7}", "-", "-", "-");
             let line = format!("{peer:<16} {version:<16} {mode:<28} {blanks}  not judged: {what} ({why})\n");
             drop(std::io::stderr().write_all(line.as_bytes()));
         }
+    }
+}
+
+impl Judge {
+    fn summary(&self) -> Table {
+        let (peer, _) = self.peer;
+        let mut table = Table::new(&["our client", "our server"]);
+        for mechanism in Mechanism::ALL {
+            for (role, column) in [("client", "our client"), ("server", "our server")] {
+                let mode = format!("{}, {role}", mechanism.name());
+                let cell = match self.matrix.rows().iter().find(|row| row.mode == mode) {
+                    Some(row) => {
+                        row.result.as_ref().map_or_else(|why| Cell::Fails(why.clone()), |_| Cell::Works)
+                    }
+                    None if matches!(mechanism, Mechanism::UserPass | Mechanism::Apop) => {
+                        Cell::Ours(format!("{peer} is a library of SASL"))
+                    }
+                    None => {
+                        let why = self.lacking.iter().find(|lacking| lacking.0 == mode);
+                        let why = why.map_or("there are no cases for the mechanism", |lacking| lacking.2);
+                        Cell::Ours(format!("{peer}: {why}"))
+                    }
+                };
+                table.set(mechanism, column, cell);
+            }
+        }
+        table
     }
 }
 
