@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use pop3_proto::maildrop::HeapStorage;
-use pop3_proto::server::{Refusal, Session};
+use pop3_proto::server::{Refusal, Session, SessionCounts};
 use pop3_proto::state::State;
 use pop3_proto::{ReplyError, WaitingFor};
 
@@ -76,15 +76,14 @@ pub(super) fn serve<T: Stream>(
     ticket: Option<&Ticket>,
 ) -> Outcome {
     let record = Record::new(stream.peer_addr());
-    let storage = HeapStorage::new(shared.limits.messages);
     // The authenticator may panic here as anywhere.
-    let offers = match catch_unwind(AssertUnwindSafe(|| shared.authenticator.mechanisms())) {
-        Ok(served) => Offers::new(policy, served),
-        Err(_) => {
-            count(&shared.counters.panicked);
-            return Outcome::Panicked;
-        }
+    let Ok(served) = catch_unwind(AssertUnwindSafe(|| shared.authenticator.mechanisms())) else {
+        count(&shared.counters.panicked);
+        record.write(&Outcome::Panicked, &SessionCounts::default());
+        return Outcome::Panicked;
     };
+    let offers = Offers::new(policy, served);
+    let storage = HeapStorage::new(shared.limits.messages);
     let mut connection = Connection {
         shared,
         policy,

@@ -356,9 +356,13 @@ fn r1939_4_4_a_login_that_fails_after_the_lock_frees_it_first() {
 #[test]
 fn a_session_fits_its_stack_with_argon2_and_tls() {
     use pop3_blocking::auth::UsersFile;
+    use pop3_blocking::pop3_proto::sasl::scram::{Binding, Scram};
+    use pop3_blocking::pop3_proto::sasl::server::ScramHash;
 
     let path = std::env::temp_dir().join(format!("pop3-server-users-{}", std::process::id()));
-    std::fs::write(&path, format!("mrose:{}\n", UsersFile::hash_password(b"secret").unwrap())).unwrap();
+    let keys = UsersFile::scram_entry(ScramHash::Sha512, b"secret").unwrap();
+    let hash = UsersFile::hash_password(b"secret").unwrap();
+    std::fs::write(&path, format!("mrose:{hash}\nfred:{keys}\n")).unwrap();
     let users = UsersFile::load(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     // Half of the default, in an unoptimised build.
@@ -374,4 +378,12 @@ fn a_session_fits_its_stack_with_argon2_and_tls() {
     assert_eq!(peer.ask("PASS wrong"), REJECTED);
     peer.log_in("mrose");
     assert_eq!(peer.ask_list("RETR 3").0, "+OK 18 octets");
+    let mut peer = Peer::connect_tls(address, &tls().client);
+    assert_eq!(peer.line(), "+OK POP3 server ready");
+    let exporter = peer.tls().tls_exporter().unwrap();
+    let binding = Binding::Exporter(&exporter);
+    let mut scram =
+        Scram::new(ScramHash::Sha512, binding, None, "fred", "secret", "fyko+d2lbbFgONRv").unwrap();
+    let reply = crate::mechanisms::authenticate(&mut peer, &mut scram).0;
+    assert_eq!(reply, "+OK maildrop has 0 messages (0 octets)");
 }

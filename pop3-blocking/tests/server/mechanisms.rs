@@ -462,3 +462,90 @@ fn r4616_2_2_each_part_may_have_255_octets() {
         assert_eq!(peer.ask("QUIT"), "+OK bye");
     }
 }
+
+#[cfg(feature = "legacy-md5")]
+#[test]
+fn pb_q68_r5034_3_1_r2595_2_3_what_is_announced_under_each_setting() {
+    let tls_policy = || Policy::implicit_tls(tls().server.clone());
+    let all = Mechanisms::DEFAULT | Mechanisms::LEGACY | Mechanisms::ANONYMOUS;
+    let open = || Policy::cleartext().allow_cleartext_login();
+    let plus = "SCRAM-SHA-512-PLUS SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS";
+    let scram = "SCRAM-SHA-512 SCRAM-SHA-256 SCRAM-SHA-1";
+    for (policy, sasl) in [
+        (tls_policy(), format!("{plus} {scram} OAUTHBEARER XOAUTH2 PLAIN +USER")),
+        (
+            tls_policy().mechanisms(all),
+            format!("{plus} {scram} OAUTHBEARER XOAUTH2 PLAIN LOGIN CRAM-MD5 ANONYMOUS +USER"),
+        ),
+        (tls_policy().mechanisms(Mechanisms::LOGIN), "LOGIN".to_owned()),
+        (tls_policy().mechanisms(Mechanisms::CRAM_MD5 | Mechanisms::USER), "CRAM-MD5 +USER".to_owned()),
+        (tls_policy().mechanisms(Mechanisms::NONE), String::new()),
+        // Nothing before TLS, old mechanisms neither; with the operator's leave all that are at least no tokens.
+        (Policy::cleartext().mechanisms(all), String::new()),
+        (Policy::stls(tls().server.clone()).mechanisms(all), String::new()),
+        (open(), format!("{scram} PLAIN +USER")),
+        (open().mechanisms(all), format!("{scram} PLAIN LOGIN CRAM-MD5 ANONYMOUS +USER")),
+    ] {
+        let under_tls = format!("{policy:?}").contains("implicit: true");
+        let running = serve(Everybody::new(), policy);
+        let mut peer =
+            if under_tls { connect(&running, &tls().client) } else { Peer::greeted(running.addresses()[0]) };
+        assert_eq!(announced(&mut peer), sasl);
+        // What is not announced is not taken.
+        for name in all.without(Mechanisms::USER | Mechanisms::APOP).names() {
+            if !sasl.split(' ').any(|announced| announced == name) {
+                let reply = peer.ask(&format!("AUTH {name}"));
+                assert!(
+                    ["-ERR encryption required", UNAVAILABLE].contains(&reply.as_str()),
+                    "{name}: {reply}"
+                );
+            }
+        }
+        if !sasl.contains("+USER") {
+            let reply = peer.ask("USER mrose");
+            assert!(["-ERR encryption required", "-ERR not supported"].contains(&reply.as_str()), "{reply}");
+        }
+    }
+}
+
+/// Panics when it is asked what it can serve, or whose a certificate is.
+struct Panics {
+    at_once: bool,
+}
+
+impl Authenticator for Panics {
+    fn mechanisms(&self) -> Mechanisms {
+        assert!(!self.at_once, "an authenticator that panics");
+        Mechanisms::EXTERNAL
+    }
+
+    fn password(&self, _: &LoginContext<'_>, _: &str, _: &[u8]) -> Result<Identity, AuthError> {
+        Err(AuthError::Rejected)
+    }
+
+    fn certificate(&self, _: &LoginContext<'_>, _: &[u8]) -> Result<Identity, AuthError> {
+        panic!("an authenticator that panics")
+    }
+}
+
+#[test]
+fn pb_s37_an_authenticator_that_panics_early_ends_one_connection() {
+    for at_once in [true, false] {
+        let running = serve(Panics { at_once }, Policy::implicit_tls(tls().server_with_clients.clone()));
+        for panicked in 1..=2 {
+            let stream = std::net::TcpStream::connect(running.addresses()[0]).unwrap();
+            let transport = pop3_blocking::Transport::plain(stream);
+            let server = pop3_blocking::tls::ServerName::parse(HOST).unwrap();
+            let client = &tls().client_with_certificate;
+            // Whether the handshake comes to its end is a matter of time; a greeting there is not.
+            if let Ok(mut transport) = transport.connect_tls(client, &server, crate::peer::long()) {
+                let mut room = [0; 512];
+                let read = transport.read(&mut room, crate::peer::long());
+                assert!(!matches!(read, Ok(pop3_blocking::Input::Octets(_))), "{read:?}");
+            }
+            crate::fixture::eventually("the panic is counted", || {
+                running.statistics().panicked == panicked && running.statistics().open == 0
+            });
+        }
+    }
+}
