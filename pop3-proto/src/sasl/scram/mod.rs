@@ -30,6 +30,9 @@
 //! Names and passwords are used as they are; who wants them prepared (R5802-5.10) does that first, with feature
 //! `saslprep` by [`prepare`](super::prep::prepare) of this crate.
 //! Nothing allocates, nothing panics. Keys are wiped as soon as they are of no more use.
+//!
+//! All three hashes come along, SHA-512 with 27 KB of code on a Cortex-M3. The flags `--cfg sha2_backend="soft" --cfg
+//! sha2_backend_soft="compact"` of crate `sha2` make the hashes slower and this crate's code 33 KB smaller.
 
 use core::fmt;
 
