@@ -105,9 +105,9 @@ impl<T: Stream> Connection<'_, T> {
             },
             SaslInput::Response(response) => (self.login.take(), SaslMessage::Response(response)),
             SaslInput::Acknowledged => {
-                let login = self.login.take();
-                let mechanism = login.map_or("none", |login| login.exchange.name().as_str());
-                return self.refuse_login(Refusal::Credentials, mechanism, began);
+                // That it failed was noted when the report was sent.
+                self.login = None;
+                return self.reply(|session, output| session.refuse(Refusal::Credentials, output));
             }
             _ => {
                 self.login = None;
@@ -125,6 +125,8 @@ impl<T: Stream> Connection<'_, T> {
             }
             SaslOutcome::Report(challenge) => {
                 self.login = Some(login);
+                // Now: with the report the client knows, and may hang up.
+                self.login_failed(mechanism, began);
                 self.reply(|session, output| session.report(&challenge, output))
             }
             SaslOutcome::LogIn(who) => self.open(&who, mechanism),
@@ -378,12 +380,17 @@ impl<T: Stream> Connection<'_, T> {
         began: Instant,
     ) -> Result<(), Outcome> {
         if refusal == Refusal::Credentials {
-            self.record.login_failed(mechanism, self.session.counts().failed_logins.saturating_add(1));
-            if let Some(moment) = began.checked_add(self.shared.limits.failed_login_delay) {
-                self.shared.stop.sleep_until(moment);
-            }
+            self.login_failed(mechanism, began);
         }
         self.reply(|session, output| session.refuse(refusal, output))
+    }
+
+    /// Logs it, and makes up the delay since `began`.
+    fn login_failed(&self, mechanism: &'static str, began: Instant) {
+        self.record.login_failed(mechanism, self.session.counts().failed_logins.saturating_add(1));
+        if let Some(moment) = began.checked_add(self.shared.limits.failed_login_delay) {
+            self.shared.stop.sleep_until(moment);
+        }
     }
 
     /// The credentials are right: lock and list the maildrop, and only then say so (R1939-4.3).

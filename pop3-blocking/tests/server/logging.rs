@@ -8,6 +8,7 @@ use pop3_blocking::pop3_proto::Base64;
 use pop3_blocking::server::{Policy, Server};
 
 use crate::fixture::{Fault, FaultyStore, Kind, limits, local, mail, serve, tls};
+use crate::mechanisms::{Everybody, base64, everything};
 use crate::peer::Peer;
 
 const CANARY: &str = "canary-password";
@@ -165,4 +166,42 @@ fn accept_that_fails_is_tried_again_after_a_pause() {
     // The pause does not hold up the end.
     drop(running);
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+// curl hangs up when it is told why an XOAUTH2 token is refused.
+#[test]
+fn r7628_3_3_a_refused_token_costs_its_delay_and_is_logged_though_the_client_hangs_up() {
+    collect();
+    let mut limits = limits();
+    limits.failed_login_delay = Duration::from_millis(300);
+    let builder = Server::builder(Everybody::new(), mail()).limits(limits).listen(local(), everything());
+    let running = builder.bind().unwrap().serve().unwrap();
+    let mut peer = Peer::connect_tls(running.addresses()[0], &tls().client);
+    let port = peer.port();
+    peer.line();
+    let began = Instant::now();
+    let token = base64("user=mrose\x01auth=Bearer bad\x01\x01");
+    assert!(peer.ask(&format!("AUTH XOAUTH2 {token}")).starts_with("+ "));
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    peer.close();
+    crate::fixture::eventually("it is gone", || running.statistics().open == 0);
+    let [(Level::Warn, failed), (Level::Info, ended)] = &about(port)[..] else { panic!("{:?}", about(port)) };
+    assert!(
+        failed.starts_with("login failed: ") && failed.ends_with(" mechanism=XOAUTH2 failures=1"),
+        "{failed}"
+    );
+    assert!(ended.contains(" mechanism=none "), "{ended}");
+
+    // Whoever goes on waits no second time, and it is still one failure.
+    let mut peer = Peer::connect_tls(running.addresses()[0], &tls().client);
+    let port = peer.port();
+    peer.line();
+    peer.ask(&format!("AUTH XOAUTH2 {token}"));
+    assert_eq!(peer.ask(""), "-ERR [AUTH] authentication failed");
+    peer.ask("QUIT");
+    drop(peer);
+    crate::fixture::eventually("it is gone", || running.statistics().open == 0);
+    let [(Level::Warn, failed), (Level::Info, ended)] = &about(port)[..] else { panic!("{:?}", about(port)) };
+    assert!(failed.ends_with(" mechanism=XOAUTH2 failures=1"), "{failed}");
+    assert!(ended.contains(" failed_logins=1 "), "{ended}");
 }
