@@ -30,6 +30,11 @@ pub enum ServeError {
     },
     /// The text cannot be the argument of a capability: it is empty, has over 200 octets, or others than 20–7E.
     Implementation,
+    /// `UTF8` is to be offered, but the store's maildrops show headers in one way only
+    /// ([`Store::follows_utf8_headers`](crate::store::Store::follows_utf8_headers)).
+    Utf8Store,
+    /// The language that `LANG *` is to choose is not among those offered.
+    DefaultLanguage,
     /// The system gave no thread.
     Thread(io::Error),
 }
@@ -46,6 +51,8 @@ impl fmt::Display for ServeError {
             Self::Implementation => {
                 f.write_str("implementation text is empty, over 200 octets or not printable ascii")
             }
+            Self::Utf8Store => f.write_str("store cannot show headers to clients without utf-8 mode"),
+            Self::DefaultLanguage => f.write_str("default language is not among the languages offered"),
             Self::Thread(source) => write!(f, "cannot start a thread: {source}"),
         }
     }
@@ -55,7 +62,11 @@ impl StdError for ServeError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Bind { source, .. } | Self::Socket(source) | Self::Thread(source) => Some(source),
-            Self::NoListener | Self::IdleTooShort { .. } | Self::Implementation => None,
+            Self::NoListener
+            | Self::IdleTooShort { .. }
+            | Self::Implementation
+            | Self::Utf8Store
+            | Self::DefaultLanguage => None,
         }
     }
 }

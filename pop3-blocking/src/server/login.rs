@@ -21,15 +21,15 @@ use pop3_proto::server::{Refusal, SaslInput};
 use pop3_proto::{Base64, InitialResponse, MechanismName, Secret};
 use zeroize::Zeroizing;
 
-use super::Outcome;
 use super::connection::Connection;
 use super::offer::Certificate;
+use super::{Outcome, Utf8Policy};
 use crate::Stream;
 use crate::auth::{
     AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
     TokenRequest,
 };
-use crate::store::{Maildrop, OpenContext, OpenError, StoreError};
+use crate::store::{Maildrop, OpenContext, OpenError, StoreError, Utf8Headers};
 
 /// The name under which `USER` and `PASS` are known to authenticators and in the log.
 const USER_PASS: &str = "USER";
@@ -417,7 +417,13 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     fn open_maildrop(&mut self, who: &Identity) -> Result<Box<dyn Maildrop>, Refusal> {
-        let cx = OpenContext::new(self.record.peer);
+        let headers = match self.shared.settings.utf8 {
+            _ if self.session.is_utf8() => Utf8Headers::AsStored,
+            Utf8Policy::Off => Utf8Headers::AsStored,
+            Utf8Policy::Surrogate => Utf8Headers::Surrogates,
+            Utf8Policy::Refuse => Utf8Headers::Refused,
+        };
+        let cx = OpenContext::new(self.record.peer).with_utf8_headers(headers);
         let mut maildrop = self.shared.store.open(who, &cx).map_err(|error| match error {
             OpenError::InUse => Refusal::InUse,
             OpenError::LoginDelay => Refusal::LoginDelay,
@@ -429,14 +435,21 @@ impl<T: Stream> Connection<'_, T> {
         // Kept here too: a maildrop must not be shown in part, even if the store swallows the error (PB-S28).
         let mut refused = None;
         let session = &mut self.session;
-        let scanned =
-            maildrop.scan(&mut |message| match session.add_message(message.octets, message.unique_id) {
-                Ok(_) => Ok(()),
-                Err(error) => {
-                    refused = Some(error);
-                    Err(StoreError::Permanent(Box::new(error)))
+        let scanned = maildrop.scan(&mut |message| match session
+            .add_message(message.octets, message.unique_id)
+        {
+            Ok(number) => {
+                if headers == Utf8Headers::Refused && message.needs_utf8 {
+                    // It was added right now, so it is there.
+                    session.require_utf8(number).map_err(|error| StoreError::Permanent(Box::new(error)))?;
                 }
-            });
+                Ok(())
+            }
+            Err(error) => {
+                refused = Some(error);
+                Err(StoreError::Permanent(Box::new(error)))
+            }
+        });
         if let Err(error) = &scanned {
             self.record.fault("listing the maildrop", error);
         }

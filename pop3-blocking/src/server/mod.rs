@@ -46,7 +46,7 @@
 //! asks for, write all replies of a batch at once, wait for more. Another thread waits for the wish to stop and then
 //! wakes those that wait, by shutting their sockets down for reading.
 //!
-//! RFC 1939, RFC 2449, RFC 2595, RFC 3206, RFC 5034, RFC 8314.
+//! RFC 1939, RFC 2449, RFC 2595, RFC 3206, RFC 5034, RFC 6856, RFC 6858, RFC 8314.
 
 use core::fmt;
 use std::net::{SocketAddr, TcpListener};
@@ -54,6 +54,7 @@ use std::sync::Arc;
 
 use pop3_proto::ServerLimits;
 use pop3_proto::body::BodyRules;
+use pop3_proto::server::SessionConfig;
 
 use crate::Stream;
 use crate::auth::{Authenticator, Decoys};
@@ -87,7 +88,8 @@ mod tests;
 pub use error::ServeError;
 pub use limits::Limits;
 pub use outcome::Outcome;
-pub use policy::Policy;
+pub use policy::{Policy, Utf8Policy};
+pub use pop3_proto::server::{Language, Phrase};
 pub use running::Running;
 pub use shared::Statistics;
 
@@ -225,6 +227,33 @@ impl ServerBuilder {
         self
     }
 
+    /// Offers `UTF8` (RFC 6856), with UTF-8 in names and passwords, unless set to [`Utf8Policy::Off`], as it is without this
+    /// call. A client that asks for it before its login gets messages as they are stored; for the others see
+    /// [`Utf8Policy`]. The store must follow: see [`Store::follows_utf8_headers`].
+    pub const fn utf8(mut self, policy: Utf8Policy) -> Self {
+        self.settings.utf8 = policy;
+        self
+    }
+
+    /// Answers `UTF8` after the login by `+OK`, without effect, for Outlook (PB-Q52). Off unless set: RFC 6856 allows it
+    /// before the login only.
+    pub const fn lenient_utf8(mut self) -> Self {
+        self.settings.lenient_utf8 = true;
+        self
+    }
+
+    /// The languages that `LANG` offers, [`Language::BUILT_IN`] unless set. None: it is not offered.
+    pub const fn languages(mut self, languages: &'static [Language<'static>]) -> Self {
+        self.settings.languages = languages;
+        self
+    }
+
+    /// The tag of the language that `LANG *` chooses, the same for all users; `i-default` unless set (R6856-3.3).
+    pub fn default_language(mut self, tag: impl Into<String>) -> Self {
+        self.settings.default_language = tag.into();
+        self
+    }
+
     /// Hands names and passwords to the authenticator as the client wrote them, for backends that compare octets. Unless
     /// set, the server prepares both by SASLprep (RFC 4013), and what cannot be prepared is refused: R4616-2.3,
     /// R6856-2.2.2. Both are UTF-8 in any case, and names without control characters.
@@ -248,6 +277,8 @@ impl ServerBuilder {
     /// - [`ServeError::Bind`], [`ServeError::Socket`]: an address or socket cannot be used.
     /// - [`ServeError::IdleTooShort`]: an idle limit below 600 s (R1939-3.15).
     /// - [`ServeError::Implementation`]: that text cannot stand in a line.
+    /// - [`ServeError::Utf8Store`]: `UTF8` is to be offered, and the store does not follow.
+    /// - [`ServeError::DefaultLanguage`]: that language is not offered.
     pub fn bind(self) -> Result<Server, ServeError> {
         let Self { authenticator, store, limits, settings, decoys, sources } = self;
         let (idle, floor) = (limits.protocol.idle, ServerLimits::IDLE_FLOOR);
@@ -256,6 +287,14 @@ impl ServerBuilder {
         }
         if settings.implementation.as_deref().is_some_and(|text| !is_capability_text(text)) {
             return Err(ServeError::Implementation);
+        }
+        if settings.utf8 != Utf8Policy::Off && !store.follows_utf8_headers() {
+            return Err(ServeError::Utf8Store);
+        }
+        let (tag, fallback) = (&settings.default_language, SessionConfig::DEFAULT.default_language);
+        let is_it = |language: &Language<'_>| language.tag().eq_ignore_ascii_case(tag);
+        if !tag.eq_ignore_ascii_case(fallback) && !settings.languages.iter().any(is_it) {
+            return Err(ServeError::DefaultLanguage);
         }
         let listeners = sources
             .into_iter()

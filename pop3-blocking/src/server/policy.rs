@@ -38,6 +38,22 @@ pub struct Policy {
     pub(super) known_as: Option<(String, u16)>,
 }
 
+/// Whether a server offers `UTF8`, and what it shows to clients that have not asked for it when a message's header is
+/// not ASCII: see [`ServerBuilder::utf8`](super::ServerBuilder::utf8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Utf8Policy {
+    /// `UTF8` is not offered, and every message goes out as it is stored, as servers did before RFC 6856.
+    #[default]
+    Off,
+    /// They get a surrogate of RFC 6858: `LIST`, `STAT`, `TOP` and `RETR` agree on it, `UIDL` does not depend on it. Names
+    /// of people and subjects can be read, addresses that are not ASCII cannot be answered. What most servers want.
+    Surrogate,
+    /// They get `-ERR [UTF8]` on `LIST` of the message, `RETR` and `TOP` (R6856-5.1). Nothing is changed, but old clients
+    /// stop at such a message.
+    Refuse,
+}
+
 impl Policy {
     const fn new(tls: Option<ServerTls>, implicit: bool) -> Self {
         Self {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use pop3_proto::body::BodyRules;
-use pop3_proto::server::SessionConfig;
+use pop3_proto::server::{Language, SessionConfig, Utf8Offer};
 
 use super::admission::Admission;
 use super::gate::Gate;
 use super::offer::Offers;
 use super::stop::{Phase, Stop};
-use super::{Limits, Policy};
+use super::{Limits, Policy, Utf8Policy};
 use crate::auth::{Authenticator, Decoys, Identity, Mechanisms};
 use crate::store::{Maildrop, OpenContext, OpenError, Store};
 
@@ -32,7 +32,7 @@ pub(super) struct Shared {
 }
 
 /// What a session announces and tolerates.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) rules: BodyRules,
     pub(super) implementation: Option<String>,
@@ -41,16 +41,42 @@ pub(super) struct Settings {
     pub(super) lenient_lf: bool,
     /// Names and passwords go to the authenticator as they came.
     pub(super) unprepared: bool,
+    pub(super) utf8: Utf8Policy,
+    pub(super) lenient_utf8: bool,
+    pub(super) languages: &'static [Language<'static>],
+    pub(super) default_language: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            rules: BodyRules::default(),
+            implementation: None,
+            expire: None,
+            login_delay: None,
+            lenient_lf: false,
+            unprepared: false,
+            utf8: Utf8Policy::Off,
+            lenient_utf8: false,
+            languages: Language::BUILT_IN,
+            default_language: SessionConfig::DEFAULT.default_language.to_owned(),
+        }
+    }
 }
 
 /// A [`Store`] whose maildrops are boxed, so that sessions are compiled once.
 pub(super) trait AnyStore: Send + Sync {
     fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Box<dyn Maildrop>, OpenError>;
+    fn follows_utf8_headers(&self) -> bool;
 }
 
 impl<S: Store> AnyStore for S {
     fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Box<dyn Maildrop>, OpenError> {
         Ok(Box::new(Store::open(self, who, cx)?))
+    }
+
+    fn follows_utf8_headers(&self) -> bool {
+        Store::follows_utf8_headers(self)
     }
 }
 
@@ -97,6 +123,14 @@ impl Shared {
         config.expire = self.settings.expire;
         config.login_delay = self.settings.login_delay;
         config.lenient_lf = self.settings.lenient_lf;
+        // The driver prepares names and passwords as RFC 6856 section 2.2 asks, so UTF-8 is welcome in both.
+        config.utf8 = match self.settings.utf8 {
+            Utf8Policy::Off => Utf8Offer::No,
+            Utf8Policy::Surrogate | Utf8Policy::Refuse => Utf8Offer::MessagesAndLogin,
+        };
+        config.lenient_utf8 = self.settings.lenient_utf8;
+        config.languages = self.settings.languages;
+        config.default_language = &self.settings.default_language;
         config
     }
 

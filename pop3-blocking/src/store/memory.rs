@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use std::io::{Cursor, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pop3_proto::body::{BodyRules, Measure};
+use pop3_proto::body::{BodyRules, HeaderCheck, Measure};
 
 use super::{
     CommitError, Committed, Maildrop, Message, Meta, OpenContext, OpenError, Plan, Store, StoreError,
+    SurrogateReader, Utf8Headers, surrogate,
 };
 use crate::auth::Identity;
 
@@ -47,7 +48,24 @@ struct Slot {
 struct Stored {
     unique_id: [u8; 16],
     octets: u64,
+    /// Octets of its surrogate; `None`: its header is ASCII.
+    surrogate: Option<u64>,
     content: Arc<[u8]>,
+}
+
+impl Stored {
+    fn new(unique_id: [u8; 16], content: Arc<[u8]>, rules: BodyRules) -> Self {
+        let mut measure = Measure::new(rules);
+        measure.update(&content);
+        let mut check = HeaderCheck::new();
+        check.update(&content);
+        let surrogate = check.needs_utf8().then(|| {
+            let mut reader = SurrogateReader::new(&*content);
+            // Memory can be read.
+            surrogate::measure(&mut reader, rules, &mut [0; 4096]).unwrap_or_default()
+        });
+        Self { unique_id, octets: measure.finish(), surrogate, content }
+    }
 }
 
 impl MemoryStore {
@@ -64,8 +82,6 @@ impl MemoryStore {
     /// Delivers a message to `user`. Its lines may end in LF or CRLF.
     pub fn add(&self, user: &str, message: impl Into<Vec<u8>>) {
         let content: Arc<[u8]> = message.into().into();
-        let mut measure = Measure::new(self.rules);
-        measure.update(&content);
         let mut shared = self.shared();
         shared.last_id += 1;
         let mut unique_id = [0; 16];
@@ -73,7 +89,7 @@ impl MemoryStore {
             *place = digit;
         }
         let slot = shared.maildrops.entry(user.to_owned()).or_default();
-        slot.messages.push(Stored { unique_id, octets: measure.finish(), content });
+        slot.messages.push(Stored::new(unique_id, content, self.rules));
     }
 
     /// The messages of `user` as they are now, whether a session has the maildrop open or not, oldest first.
@@ -97,7 +113,7 @@ impl MemoryStore {
 impl Store for MemoryStore {
     type Maildrop = MemoryMaildrop;
 
-    fn open(&self, who: &Identity, _: &OpenContext) -> Result<MemoryMaildrop, OpenError> {
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<MemoryMaildrop, OpenError> {
         let mut shared = self.shared();
         let slot = shared.maildrops.entry(who.name().to_owned()).or_default();
         if slot.locked {
@@ -105,7 +121,16 @@ impl Store for MemoryStore {
         }
         slot.locked = true;
         drop(shared);
-        Ok(MemoryMaildrop { store: self.clone(), user: who.name().to_owned(), seen: Vec::new() })
+        Ok(MemoryMaildrop {
+            store: self.clone(),
+            user: who.name().to_owned(),
+            headers: cx.utf8_headers,
+            seen: Vec::new(),
+        })
+    }
+
+    fn follows_utf8_headers(&self) -> bool {
+        true
     }
 }
 
@@ -121,6 +146,7 @@ impl fmt::Debug for MemoryStore {
 pub struct MemoryMaildrop {
     store: MemoryStore,
     user: String,
+    headers: Utf8Headers,
     /// What the scan gave.
     seen: Vec<Stored>,
 }
@@ -135,12 +161,22 @@ impl Maildrop for MemoryMaildrop {
     fn scan(&mut self, out: &mut dyn FnMut(Meta<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         self.seen =
             self.store.shared().maildrops.get(&self.user).map_or_else(Vec::new, |slot| slot.messages.clone());
-        self.seen.iter().try_for_each(|message| out(Meta::new(message.octets, &message.unique_id)))
+        self.seen.iter().try_for_each(|message| {
+            let octets = match (self.headers, message.surrogate) {
+                (Utf8Headers::Surrogates, Some(octets)) => octets,
+                _ => message.octets,
+            };
+            out(Meta::new(octets, &message.unique_id).with_needs_utf8(message.surrogate.is_some()))
+        })
     }
 
     fn open_message(&mut self, message: Message<'_>) -> Result<Box<dyn Read + '_>, StoreError> {
         let stored = self.find(message).ok_or(StoreError::Gone)?;
-        Ok(Box::new(Cursor::new(Arc::clone(&stored.content))))
+        let content = Cursor::new(Arc::clone(&stored.content));
+        if self.headers == Utf8Headers::Surrogates && stored.surrogate.is_some() {
+            return Ok(Box::new(SurrogateReader::new(content)));
+        }
+        Ok(Box::new(content))
     }
 
     fn commit(self: Box<Self>, plan: &dyn Plan) -> Result<Committed, CommitError> {

@@ -15,12 +15,14 @@ use crate::auth::Identity;
 #[cfg(feature = "maildir")]
 pub mod maildir;
 mod memory;
+mod surrogate;
 #[cfg(test)]
 mod testing;
 
 #[cfg(feature = "maildir")]
 pub use maildir::MaildirStore;
 pub use memory::{MemoryMaildrop, MemoryStore};
+pub use surrogate::SurrogateReader;
 
 /// Opens maildrops. Shared by all sessions.
 pub trait Store: Send + Sync {
@@ -36,6 +38,13 @@ pub trait Store: Send + Sync {
     ///
     /// See [`OpenError`].
     fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Self::Maildrop, OpenError>;
+
+    /// Whether its maildrops show headers as [`OpenContext::utf8_headers`] asks. `false` unless told otherwise: such a
+    /// store cannot serve a server that offers `UTF8`, which must not send raw headers to clients that have not asked
+    /// (R6856-2.3).
+    fn follows_utf8_headers(&self) -> bool {
+        false
+    }
 }
 
 /// An open, locked maildrop. The lock is freed by `Drop`, on every path.
@@ -78,13 +87,36 @@ pub struct Meta<'a> {
     pub octets: u64,
     /// The unique-id: 1 to 70 octets in 0x21–0x7E, never reused in this maildrop (R1939-7.2, R1939-7.3).
     pub unique_id: &'a [u8],
+    /// Whether its header is not ASCII. Looked at under [`Utf8Headers::Refused`] only.
+    pub needs_utf8: bool,
 }
 
 impl<'a> Meta<'a> {
     /// A message of `octets` octets called `unique_id`.
     pub const fn new(octets: u64, unique_id: &'a [u8]) -> Self {
-        Self { octets, unique_id }
+        Self { octets, unique_id, needs_utf8: false }
     }
+
+    /// The same, with its header ASCII or not.
+    #[must_use]
+    pub const fn with_needs_utf8(self, needs_utf8: bool) -> Self {
+        Self { needs_utf8, ..self }
+    }
+}
+
+/// How a session wants messages whose header is not ASCII (RFC 6856 section 2.1, RFC 6858).
+///
+/// Octets told by a scan and octets read must agree on it (R6856-2.6); unique-ids do not depend on it (R6858-4.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Utf8Headers {
+    /// As they are stored: the session is in UTF-8 mode, or the server does not offer `UTF8`.
+    #[default]
+    AsStored,
+    /// As their surrogates: [`pop3_proto::body::Surrogate`], [`SurrogateReader`].
+    Surrogates,
+    /// Not at all: the scan tells which they are, by [`Meta::needs_utf8`], and their octets as stored.
+    Refused,
 }
 
 /// One message of an open maildrop, as the session knows it.
@@ -118,12 +150,21 @@ pub trait Plan {
 pub struct OpenContext {
     /// The address of the peer, if the transport has one.
     pub peer: Option<SocketAddr>,
+    /// How messages whose header is not ASCII are to be shown.
+    pub utf8_headers: Utf8Headers,
 }
 
 impl OpenContext {
     /// A session with `peer`.
     pub const fn new(peer: Option<SocketAddr>) -> Self {
-        Self { peer }
+        Self { peer, utf8_headers: Utf8Headers::AsStored }
+    }
+
+    /// The same session, with other wishes about headers that are not ASCII.
+    #[must_use]
+    pub const fn with_utf8_headers(mut self, utf8_headers: Utf8Headers) -> Self {
+        self.utf8_headers = utf8_headers;
+        self
     }
 }
 
@@ -254,5 +295,9 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Self::Maildrop, OpenError> {
         (**self).open(who, cx)
+    }
+
+    fn follows_utf8_headers(&self) -> bool {
+        (**self).follows_utf8_headers()
     }
 }

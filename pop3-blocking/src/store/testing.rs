@@ -4,12 +4,18 @@ use std::io::Read;
 
 use pop3_proto::MessageNumber;
 
-use super::{Maildrop, Message, OpenContext, Plan, Store, StoreError};
+use super::{Maildrop, Message, OpenContext, Plan, Store, StoreError, Utf8Headers};
 use crate::auth::Identity;
 
 /// Opens the maildrop of `user`, which must succeed.
 pub(super) fn open<S: Store>(store: &S, user: &str) -> S::Maildrop {
     store.open(&Identity::new(user), &OpenContext::default()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// As [`open`], for a session with these wishes.
+pub(super) fn open_with<S: Store>(store: &S, user: &str, headers: Utf8Headers) -> S::Maildrop {
+    let cx = OpenContext::default().with_utf8_headers(headers);
+    store.open(&Identity::new(user), &cx).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Scans: octets and unique-id of each message.

@@ -16,4 +16,5 @@ mod mechanisms;
 mod peer;
 mod scram;
 mod shutdown;
+mod utf8;
 mod writes;

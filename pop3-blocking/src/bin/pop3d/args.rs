@@ -13,12 +13,14 @@ pub(crate) mod file;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod login;
+pub(crate) mod text;
 pub(crate) mod tls;
 
 use file::File;
 pub(crate) use limits::LimitSettings;
 pub(crate) use listen::ListenSettings;
 pub(crate) use login::LoginSettings;
+pub(crate) use text::TextSettings;
 pub(crate) use tls::TlsSettings;
 
 /// Serves Maildirs over POP3S and POP3.
@@ -50,6 +52,9 @@ pub(crate) struct Args {
     /// The Maildir of a user, as "/var/mail/{user}/Maildir". A user name can never lead out of its place in the path.
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) maildir: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) text: text::TextArgs,
 
     #[command(flatten)]
     pub(crate) limits: limits::LimitArgs,
@@ -94,6 +99,7 @@ pub(crate) struct Settings {
     pub(crate) tls: TlsSettings,
     pub(crate) login: LoginSettings,
     pub(crate) maildir: PathBuf,
+    pub(crate) text: TextSettings,
     pub(crate) limits: LimitSettings,
 }
 
@@ -111,6 +117,7 @@ pub(crate) enum SettingsError {
     Map(UnknownField),
     Listener(SocketAddr, &'static str),
     Mechanism(String),
+    Language(String),
     ShortSecret(PathBuf),
     IdleTooShort(u64),
     Zero(&'static str),
@@ -136,6 +143,7 @@ impl fmt::Display for SettingsError {
             Self::Map(error) => write!(f, "client-cert-map: {error}"),
             Self::Listener(address, what) => write!(f, "listener {address}: {what}"),
             Self::Mechanism(name) => write!(f, "unknown mechanism: {}", name.escape_debug()),
+            Self::Language(tag) => write!(f, "--language {tag} is none of de, en and sv"),
             Self::ShortSecret(path) => write!(f, "{} has fewer than 16 octets", path.display()),
             Self::IdleTooShort(seconds) => write!(
                 f,
@@ -160,6 +168,7 @@ impl Args {
             tls,
             login,
             maildir,
+            text: self.text.settle(&mut file)?,
             limits: self.limits.settle(&file)?,
         };
         let asking: Vec<_> = settings.listeners.iter().map(|listener| listener.client_cert).collect();
@@ -208,6 +217,16 @@ mod tests {
         assert!(
             matches!(set(&["--mechanisms", "GSSAPI"]), Err(SettingsError::Mechanism(name)) if name == "GSSAPI")
         );
+    }
+
+    #[test]
+    fn r6856_3_3_a_language_that_is_not_there_is_refused() {
+        for (tag, fine) in
+            [("sv", true), ("DE", true), ("en", true), ("i", false), ("uga", false), ("", false)]
+        {
+            let settings = settle(&[&BASE[..], &["--language", tag, "--utf8", "surrogate"]].concat());
+            assert_eq!(settings.is_ok(), fine, "{tag}");
+        }
     }
 
     #[test]

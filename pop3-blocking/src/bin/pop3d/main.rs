@@ -81,7 +81,8 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     // Before the sockets are open, so that no signal finds the default action once somebody may rely on it.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| (UNAVAILABLE, error.into()))?;
 
-    let mut builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
+    let builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
+    let mut builder = settings.text.apply(builder);
     for listener in &settings.listeners {
         builder = builder.listen(listener.address, policy(listener, &settings.login, &tls));
     }

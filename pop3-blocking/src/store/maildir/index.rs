@@ -3,16 +3,19 @@
 //! An entry takes 40 octets and its file name, all names in one buffer: about 90 octets per message. While a scan
 //! runs the entries are sorted by base, afterwards by arrival, so that message `n` is entry `n - 1`.
 
-use std::io::{self, Read};
+use std::collections::BTreeMap;
+use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 
-use pop3_proto::body::{BodyRules, Measure};
+use pop3_proto::body::BodyRules;
 use rustix::fs::FileType;
 
 use super::MaildirError;
 use super::dirs::{Dirs, Place};
 use super::name::{Arrival, base_of};
-use super::uid_list::Line;
+use super::uid_list::{Line, Surrogate};
+use crate::store::SurrogateReader;
+use crate::store::surrogate::{measure, needs_utf8};
 
 /// One message.
 #[derive(Clone, Copy, Debug)]
@@ -34,12 +37,29 @@ pub(super) struct Entry {
     /// Whether one pass saw more than one file of this base.
     pub(super) many: bool,
     stale: bool,
+    header: Header,
+}
+
+/// What is known of a message's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Header {
+    /// Nobody has looked.
+    Unknown,
+    /// It is ASCII.
+    Ascii,
+    /// It is not, and the octets of the surrogate are known.
+    Utf8,
 }
 
 impl Entry {
     /// The octets of the message on the wire.
     pub(super) const fn octets(&self) -> u64 {
         self.octets
+    }
+
+    /// What is known of its header.
+    pub(super) const fn header(&self) -> Header {
+        self.header
     }
 
     /// Whether the file has changed since its octets were counted.
@@ -53,13 +73,15 @@ impl Entry {
 pub(super) struct Index {
     names: Vec<u8>,
     entries: Vec<Entry>,
+    /// Octets of surrogates by number in the list, of messages whose header is not ASCII: they are few.
+    surrogates: BTreeMap<u32, u64>,
     limit: u32,
 }
 
 impl Index {
     /// For at most `limit` messages.
     pub(super) fn new(limit: u32) -> Self {
-        Self { names: Vec::new(), entries: Vec::new(), limit }
+        Self { names: Vec::new(), entries: Vec::new(), surrogates: BTreeMap::new(), limit }
     }
 
     pub(super) fn entry(&self, at: usize) -> Option<&Entry> {
@@ -83,10 +105,26 @@ impl Index {
         Line {
             uid: entry.uid,
             octets: (entry.measured && !entry.stale).then_some(entry.octets),
+            surrogate: match entry.header {
+                _ if entry.stale => Surrogate::Unknown,
+                Header::Unknown => Surrogate::Unknown,
+                Header::Ascii => Surrogate::None,
+                Header::Utf8 => self.surrogate(entry).map_or(Surrogate::Unknown, Surrogate::Octets),
+            },
             size: entry.size,
             mtime: entry.mtime,
             base: self.base(entry),
         }
+    }
+
+    /// The octets of the entry's surrogate, if it has one of its own.
+    pub(super) fn surrogate(&self, entry: &Entry) -> Option<u64> {
+        self.surrogates.get(&entry.uid).copied().filter(|_| entry.header == Header::Utf8)
+    }
+
+    /// Whether anything is known of headers.
+    pub(super) fn knows_headers(&self) -> bool {
+        self.entries.iter().any(|entry| entry.header != Header::Unknown)
     }
 
     /// Adds what both directories hold now to what earlier passes saw. Afterwards entries are sorted by base.
@@ -151,6 +189,7 @@ impl Index {
             measured: false,
             many: false,
             stale: false,
+            header: Header::Unknown,
         });
         Ok(())
     }
@@ -178,6 +217,14 @@ impl Index {
         if let (false, true, Some(octets)) = (entry.measured, octets_valid, line.octets) {
             (entry.octets, entry.size, entry.mtime) = (octets, line.size, line.mtime);
             entry.measured = true;
+            match line.surrogate {
+                Surrogate::Unknown => {}
+                Surrogate::None => entry.header = Header::Ascii,
+                Surrogate::Octets(octets) => {
+                    entry.header = Header::Utf8;
+                    self.surrogates.insert(entry.uid, octets);
+                }
+            }
         }
         Recognised::Found
     }
@@ -208,6 +255,46 @@ impl Index {
         Ok((counted, vanished))
     }
 
+    /// Looks at the headers that nobody has looked at, and counts the octets of surrogates. All messages must have their
+    /// numbers. Returns how many were looked at; one that is not found stays unknown.
+    pub(super) fn check_headers(&mut self, dirs: &Dirs, rules: BodyRules) -> Result<u32, MaildirError> {
+        let (mut checked, mut refreshed, mut buffer) = (0, false, Vec::new());
+        for at in 0..self.entries.len() {
+            if self.entries.get(at).is_none_or(|entry| entry.header != Header::Unknown) {
+                continue;
+            }
+            let mut opened = self.open(dirs, at)?;
+            if opened.is_none() && !refreshed {
+                refreshed = true;
+                self.refresh(dirs)?;
+                opened = self.open(dirs, at)?;
+            }
+            let (Some((mut file, _)), Some(entry)) = (opened, self.entries.get_mut(at)) else { continue };
+            buffer.resize(1 << 16, 0);
+            let fault = MaildirError::std("reading a message");
+            if needs_utf8(&mut file, &mut buffer).map_err(&fault)? {
+                file.seek(SeekFrom::Start(0)).map_err(&fault)?;
+                let octets = measure(&mut SurrogateReader::new(file), rules, &mut buffer).map_err(&fault)?;
+                self.surrogates.insert(entry.uid, octets);
+                entry.header = Header::Utf8;
+            } else {
+                entry.header = Header::Ascii;
+            }
+            checked += 1;
+        }
+        Ok(checked)
+    }
+
+    fn open(
+        &self,
+        dirs: &Dirs,
+        at: usize,
+    ) -> Result<Option<(std::fs::File, std::fs::Metadata)>, MaildirError> {
+        self.entries
+            .get(at)
+            .map_or(Ok(None), |entry| dirs.open_message(entry.place, name_in(&self.names, entry)))
+    }
+
     /// Ends the passes: drops what is not there any more, takes numbers from messages that share one, and sorts by
     /// arrival. `sure`: nothing moved during the last pass.
     pub(super) fn settle(&mut self, dirs: &Dirs, last_pass: u8, sure: bool) -> Result<(), MaildirError> {
@@ -228,6 +315,7 @@ impl Index {
             if let [(uid, _), (same, at)] = *pair {
                 if let (true, Some(entry)) = (uid == same, self.entries.get_mut(at as usize)) {
                     entry.uid = 0;
+                    entry.header = Header::Unknown;
                 }
             }
         }
@@ -257,7 +345,11 @@ impl Index {
 
     /// Takes all numbers back.
     pub(super) fn forget_numbers(&mut self) {
-        self.entries.iter_mut().for_each(|entry| entry.uid = 0);
+        for entry in &mut self.entries {
+            entry.uid = 0;
+            entry.header = Header::Unknown;
+        }
+        self.surrogates.clear();
     }
 
     /// Compares what a file is now with what it was when its octets were counted. `false`: it has changed, and the
@@ -337,18 +429,6 @@ fn base_in<'a>(names: &'a [u8], entry: &Entry) -> &'a [u8] {
 
 fn part(names: &[u8], at: u32, len: u8) -> &[u8] {
     names.get(at as usize..).and_then(|rest| rest.get(..usize::from(len))).unwrap_or_default()
-}
-
-fn measure(file: &mut impl Read, rules: BodyRules, buffer: &mut [u8]) -> io::Result<u64> {
-    let mut measure = Measure::new(rules);
-    loop {
-        match file.read(buffer) {
-            Ok(0) => return Ok(measure.finish()),
-            Ok(n) => measure.update(buffer.get(..n).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 fn nanoseconds(facts: &std::fs::Metadata) -> i64 {

@@ -8,11 +8,13 @@ use pop3_proto::body::BodyRules;
 
 use super::MaildirError;
 use super::dirs::{Dirs, Place};
-use super::index::{Index, Recognised, Skipped};
+use super::index::{Entry, Header as HeaderKind, Index, Recognised, Skipped};
 use super::lock::Lock;
 use super::name::base_of;
 use super::uid_list::{self, Header, Opened, rules_tag};
-use crate::store::{CommitError, Committed, Maildrop, Message, Meta, Plan, StoreError};
+use crate::store::{
+    CommitError, Committed, Maildrop, Message, Meta, Plan, StoreError, SurrogateReader, Utf8Headers,
+};
 
 /// How often the directories are read until nothing moves.
 const PASSES: u8 = 4;
@@ -24,6 +26,7 @@ pub struct OpenMaildir {
     dirs: Dirs,
     rules: BodyRules,
     max_messages: u32,
+    headers: Utf8Headers,
     index: Index,
     /// What the list of unique-ids says; `None` before the scan.
     header: Option<Header>,
@@ -43,12 +46,20 @@ struct Known {
 }
 
 impl OpenMaildir {
-    pub(super) fn new(path: PathBuf, dirs: Dirs, lock: Lock, rules: BodyRules, max_messages: u32) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        dirs: Dirs,
+        lock: Lock,
+        rules: BodyRules,
+        max_messages: u32,
+        headers: Utf8Headers,
+    ) -> Self {
         Self {
             path,
             dirs,
             rules,
             max_messages,
+            headers,
             index: Index::default(),
             header: None,
             skipped: 0,
@@ -141,7 +152,11 @@ impl OpenMaildir {
             }
         };
         header.next = next;
-        if fresh > 0 || known.outdated {
+        let checked = match self.headers {
+            Utf8Headers::AsStored => 0,
+            _ => self.index.check_headers(&self.dirs, self.rules)?,
+        };
+        if fresh > 0 || checked > 0 || known.outdated {
             match self.write_list(header, &[]) {
                 Ok(()) => {}
                 Err(source) if fresh > 0 => {
@@ -157,6 +172,8 @@ impl OpenMaildir {
 
     /// Writes the list, without the messages whose numbers are in `without`, which is sorted.
     fn write_list(&self, header: Header, without: &[u32]) -> io::Result<()> {
+        // A list that knows nothing of surrogates stays readable for earlier versions.
+        let header = Header { surrogates: self.index.knows_headers(), ..header };
         uid_list::write(&self.dirs.root, header, |writer| {
             let entries = self.index.entries().iter();
             entries
@@ -288,10 +305,14 @@ impl Maildrop for OpenMaildir {
         self.index = index;
         let header = self.store_ids(&known)?;
         self.header = Some(header);
-        self.index
-            .entries()
-            .iter()
-            .try_for_each(|entry| out(Meta::new(entry.octets(), &header.unique_id(entry.uid))))
+        self.index.entries().iter().try_for_each(|entry| {
+            let octets = match self.headers {
+                Utf8Headers::Surrogates => self.index.surrogate(entry).unwrap_or_else(|| entry.octets()),
+                _ => entry.octets(),
+            };
+            let needs_utf8 = entry.header() != HeaderKind::Ascii;
+            out(Meta::new(octets, &header.unique_id(entry.uid)).with_needs_utf8(needs_utf8))
+        })
     }
 
     fn open_message(&mut self, message: Message<'_>) -> Result<Box<dyn Read + '_>, StoreError> {
@@ -313,7 +334,12 @@ impl Maildrop for OpenMaildir {
         if !self.index.note_facts(at, &facts) {
             log::warn!("message {} of {:?} has changed since it was listed", message.number, self.path);
         }
-        Ok(Box::new(file))
+        match (self.headers, self.index.entry(at).map(Entry::header)) {
+            (Utf8Headers::AsStored, _) | (_, Some(HeaderKind::Ascii)) => Ok(Box::new(file)),
+            (Utf8Headers::Surrogates, Some(HeaderKind::Utf8)) => Ok(Box::new(SurrogateReader::new(file))),
+            // It was on the move when its header was to be looked at.
+            _ => Err(MaildirError::Restless.into()),
+        }
     }
 
     fn commit(mut self: Box<Self>, plan: &dyn Plan) -> Result<Committed, CommitError> {

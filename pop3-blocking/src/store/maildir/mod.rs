@@ -14,6 +14,9 @@
 //!   the file name before `:`, so a message that was removed and delivered again under the same name has a new one.
 //! - Sizes are exact, counted once by reading the message, and kept with the ids (row R1939-5.6). A later login
 //!   reads the list and the two directories, and opens no message.
+//! - Where the server offers `UTF8`, what a client without UTF-8 mode is to be shown is found out once too, by reading the
+//!   header, and kept with the sizes (rows R6856-2.3, R6856-2.6). Lists of earlier versions are read, and the headers
+//!   of their messages looked at when they are needed.
 //! - A commit removes the marked messages and no other, one by one, and returns when that is durable
 //!   (rows R1939-6.1, R1939-6.2).
 //! - Nothing but regular files is opened, relative to open directories, without following links or waiting
@@ -127,11 +130,15 @@ impl MaildirStore {
 impl Store for MaildirStore {
     type Maildrop = OpenMaildir;
 
-    fn open(&self, who: &Identity, _: &OpenContext) -> Result<OpenMaildir, OpenError> {
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<OpenMaildir, OpenError> {
         let path = self.template.path(who.name()).ok_or(MaildirError::UserName)?;
         let dirs = Dirs::open(&path, self.create_missing)?;
         let lock = Lock::take(&dirs.root)?;
-        Ok(OpenMaildir::new(path, dirs, lock, self.rules, self.max_messages))
+        Ok(OpenMaildir::new(path, dirs, lock, self.rules, self.max_messages, cx.utf8_headers))
+    }
+
+    fn follows_utf8_headers(&self) -> bool {
+        true
     }
 }
 

@@ -17,7 +17,8 @@
 //! ```
 //!
 //! `octets` is the size of the message on the wire under the body rules that `rules` stands for, or `-` if it has to
-//! be counted again. Later versions keep the first line's beginning, so that this one knows to leave them alone.
+//! be counted again. Where the server offers `UTF8` the format is 2, with one field more behind the octets: those of the
+//! surrogate, `=` if the header is ASCII and there is none, or `-` if nobody has looked. Both formats are read. Later versions keep the first line's beginning, so that this one knows to leave them alone.
 //!
 //! # Damage
 //!
@@ -42,8 +43,10 @@ const NAME: &str = "pop3-uidlist";
 const NEW_NAME: &str = "pop3-uidlist.new";
 /// The beginning of the first line, behind the sum.
 const MAGIC: &str = "pop3-uidlist";
-/// The format.
+/// The format without surrogates.
 const VERSION: &str = "1";
+/// The format with them.
+const VERSION_WITH_SURROGATES: &str = "2";
 /// No line that this crate writes is longer, in octets.
 const LINE_MAX: usize = 512;
 
@@ -55,6 +58,18 @@ pub(super) struct Header {
     pub(super) next: u32,
     /// The body rules with which octets were counted, as [`rules_tag`] gives them.
     pub(super) rules: u32,
+    /// Whether the lines tell of surrogates.
+    pub(super) surrogates: bool,
+}
+
+/// What is known of the surrogate of a message (RFC 6858).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Surrogate {
+    Unknown,
+    /// The header is ASCII.
+    None,
+    /// Its octets on the wire.
+    Octets(u64),
 }
 
 impl Header {
@@ -63,7 +78,7 @@ impl Header {
         let random = RandomState::new().build_hasher().finish().to_be_bytes();
         let validity =
             random.iter().fold(0_u32, |validity, &octet| validity.rotate_left(8) ^ u32::from(octet));
-        Self { validity, next: 1, rules }
+        Self { validity, next: 1, rules, surrogates: false }
     }
 
     /// The unique-id of message `uid`.
@@ -90,6 +105,7 @@ pub(super) struct Line<'a> {
     pub(super) uid: u32,
     /// `None`: to be counted.
     pub(super) octets: Option<u64>,
+    pub(super) surrogate: Surrogate,
     /// The size of the file, in octets.
     pub(super) size: u64,
     /// When the file was last changed, in nanoseconds since 1970.
@@ -130,6 +146,7 @@ const READING: &str = "reading the list of unique-ids";
 pub(super) struct Reader<R> {
     source: R,
     line: Vec<u8>,
+    surrogates: bool,
     /// Lines read behind the first.
     lines: u64,
     damaged: u64,
@@ -138,7 +155,14 @@ pub(super) struct Reader<R> {
 
 impl<R: BufRead> Reader<R> {
     fn new(source: R) -> Self {
-        Self { source, line: Vec::with_capacity(LINE_MAX), lines: 0, damaged: 0, ended: None }
+        Self {
+            source,
+            line: Vec::with_capacity(LINE_MAX),
+            surrogates: false,
+            lines: 0,
+            damaged: 0,
+            ended: None,
+        }
     }
 
     /// Reads the first line. `None`: it is damaged.
@@ -153,14 +177,17 @@ impl<R: BufRead> Reader<R> {
         if fields.next() != Some(MAGIC) {
             return Ok(None);
         }
-        if fields.next() != Some(VERSION) {
-            return Err(MaildirError::ListVersion);
-        }
+        let surrogates = match fields.next() {
+            Some(VERSION) => false,
+            Some(VERSION_WITH_SURROGATES) => true,
+            _ => return Err(MaildirError::ListVersion),
+        };
         let mut number = || fields.next().and_then(|digits| hex(digits.as_bytes()));
         let (Some(validity), Some(next), Some(rules), None) = (number(), number(), number(), number()) else {
             return Ok(None);
         };
-        Ok((next > 0).then_some(Header { validity, next, rules }))
+        self.surrogates = surrogates;
+        Ok((next > 0).then_some(Header { validity, next, rules, surrogates }))
     }
 
     /// The next good line; `None` at the end.
@@ -176,15 +203,15 @@ impl<R: BufRead> Reader<R> {
                 self.ended = pop3_proto::parse_number(count);
                 self.lines -= 1;
             } else {
-                match parse(&self.line) {
+                match parse(&self.line, self.surrogates) {
                     Some(facts) => break facts,
                     None => self.damaged += 1,
                 }
             }
         };
-        let (uid, octets, size, mtime, base_len) = facts;
+        let (facts, base_len) = facts;
         let base = self.line.get(self.line.len() - base_len..).unwrap_or_default();
-        Ok(Some(Line { uid, octets, size, mtime, base }))
+        Ok(Some(Line { base, ..facts }))
     }
 
     /// How many lines were passed over, and whether lines are missing at the end. Final when [`next`](Self::next)
@@ -228,17 +255,22 @@ fn checked(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// A message's line: all but the base, of which the length.
-fn parse(line: &[u8]) -> Option<(u32, Option<u64>, u64, i64, usize)> {
-    let mut fields = checked(line)?.splitn(5, |&octet| octet == b' ');
+fn parse(line: &[u8], surrogates: bool) -> Option<(Line<'static>, usize)> {
+    let mut fields = checked(line)?.splitn(if surrogates { 6 } else { 5 }, |&octet| octet == b' ');
     let uid = hex(fields.next()?).filter(|&uid| uid > 0)?;
     let octets = match fields.next()? {
         b"-" => None,
         digits => Some(pop3_proto::parse_number(digits)?),
     };
+    let surrogate = match surrogates.then(|| fields.next()) {
+        None | Some(Some(b"-")) => Surrogate::Unknown,
+        Some(Some(b"=")) => Surrogate::None,
+        Some(digits) => Surrogate::Octets(pop3_proto::parse_number(digits?)?),
+    };
     let size = pop3_proto::parse_number(fields.next()?)?;
     let mtime = core::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let base = fields.next().filter(|base| super::name::base_of(base) == Ok(*base))?;
-    Some((uid, octets, size, mtime, base.len()))
+    Some((Line { uid, octets, surrogate, size, mtime, base: b"" }, base.len()))
 }
 
 /// Replaces the list by `header` and the lines that `lines` puts.
@@ -270,9 +302,11 @@ fn fill_and_rename(
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut writer = Writer { out: BufWriter::with_capacity(1 << 16, file), text: Vec::new(), lines: 0 };
-    let Header { validity, next, rules } = header;
-    writer.put(format_args!("{MAGIC} {VERSION} {validity:08x} {next:08x} {rules:08x}"), b"")?;
+    let Header { validity, next, rules, surrogates } = header;
+    let out = BufWriter::with_capacity(1 << 16, file);
+    let mut writer = Writer { out, text: Vec::new(), surrogates, lines: 0 };
+    let version = if surrogates { VERSION_WITH_SURROGATES } else { VERSION };
+    writer.put(format_args!("{MAGIC} {version} {validity:08x} {next:08x} {rules:08x}"), b"")?;
     lines(&mut writer)?;
     let count = writer.lines;
     writer.put(format_args!("end {count}"), b"")?;
@@ -285,18 +319,23 @@ fn fill_and_rename(
 pub(super) struct Writer {
     out: BufWriter<File>,
     text: Vec<u8>,
+    surrogates: bool,
     lines: u64,
 }
 
 impl Writer {
     /// Puts one message.
     pub(super) fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let Line { uid, octets, size, mtime, base } = line;
+        let Line { uid, octets, surrogate, size, mtime, base } = line;
         self.lines += 1;
-        match octets {
-            Some(octets) => self.put(format_args!("{uid:08x} {octets} {size} {mtime} "), base),
-            None => self.put(format_args!("{uid:08x} - {size} {mtime} "), base),
-        }
+        let octets = octets.map_or_else(|| "-".to_owned(), |octets| octets.to_string());
+        let surrogate = match surrogate {
+            _ if !self.surrogates => "",
+            Surrogate::Unknown => " -",
+            Surrogate::None => " =",
+            Surrogate::Octets(octets) => &format!(" {octets}"),
+        };
+        self.put(format_args!("{uid:08x} {octets}{surrogate} {size} {mtime} "), base)
     }
 
     fn put(&mut self, text: fmt::Arguments<'_>, base: &[u8]) -> io::Result<()> {
@@ -352,17 +391,32 @@ mod tests {
     use super::*;
     use crate::store::maildir::tests::files::TempDir;
 
-    const HEADER: Header = Header { validity: 0xdead_beef, next: 0x12, rules: 7 };
+    const HEADER: Header = Header { validity: 0xdead_beef, next: 0x12, rules: 7, surrogates: false };
     const LINES: [Line<'static>; 3] = [
         Line {
             uid: 1,
             octets: Some(1234),
+            surrogate: Surrogate::Unknown,
             size: 1200,
             mtime: 1_700_000_000_123_456_789,
             base: b"1.M2P3.host,S=1200",
         },
-        Line { uid: 0x11, octets: None, size: 0, mtime: -1, base: b"two words" },
-        Line { uid: 2, octets: Some(u64::MAX), size: u64::MAX, mtime: i64::MIN, base: "größe".as_bytes() },
+        Line {
+            uid: 0x11,
+            octets: None,
+            surrogate: Surrogate::Unknown,
+            size: 0,
+            mtime: -1,
+            base: b"two words",
+        },
+        Line {
+            uid: 2,
+            octets: Some(u64::MAX),
+            surrogate: Surrogate::Unknown,
+            size: u64::MAX,
+            mtime: i64::MIN,
+            base: "größe".as_bytes(),
+        },
     ];
 
     fn written(dir: &TempDir) -> (File, Vec<u8>) {
@@ -522,8 +576,34 @@ mod tests {
     }
 
     #[test]
+    fn r6856_2_6_surrogates_are_told_in_format_2_and_not_in_format_1() {
+        let dir = TempDir::new();
+        let root = File::open(dir.path()).unwrap();
+        let surrogates = [Surrogate::Octets(1300), Surrogate::None, Surrogate::Unknown];
+        for with in [false, true] {
+            let header = Header { surrogates: with, ..HEADER };
+            write(&root, header, |writer| {
+                LINES
+                    .iter()
+                    .zip(surrogates)
+                    .try_for_each(|(line, surrogate)| writer.line(&Line { surrogate, ..*line }))
+            })
+            .unwrap();
+            let text = std::fs::read(dir.path().join(NAME)).unwrap();
+            let mut reader = Reader::new(&text[..]);
+            assert_eq!(reader.header().unwrap(), Some(header));
+            for (line, surrogate) in LINES.iter().zip(surrogates) {
+                let surrogate = if with { surrogate } else { Surrogate::Unknown };
+                assert_eq!(reader.next().unwrap(), Some(Line { surrogate, ..*line }));
+            }
+            assert!(reader.next().unwrap().is_none());
+            assert_eq!(reader.damage(), (0, false));
+        }
+    }
+
+    #[test]
     fn a_list_of_a_later_version_is_left_alone() {
-        let field = "pop3-uidlist 2 anything else";
+        let field = "pop3-uidlist 3 anything else";
         let line = format!("{:08x} {field}\n", crc32(field.as_bytes()));
         assert!(matches!(Reader::new(line.as_bytes()).header(), Err(MaildirError::ListVersion)));
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::SettingsError;
 use super::listen::ListenerTable;
+use super::text::Utf8;
 use super::tls::{CertificateTable, ClientCert};
 
 /// What stands in the file.
@@ -34,6 +35,9 @@ pub(super) struct File {
     pub(super) allow_cleartext_login: bool,
     // Mail.
     pub(super) maildir: Option<PathBuf>,
+    pub(super) utf8: Option<Utf8>,
+    pub(super) lenient_utf8: bool,
+    pub(super) language: Option<String>,
     // Limits.
     pub(super) preauth_timeout: Option<u64>,
     pub(super) idle_timeout: Option<u64>,

@@ -12,7 +12,7 @@ use pop3_proto::MessageNumber;
 use self::files::{TempDir, make_fifo};
 use super::dirs::Place;
 use super::dirs::tests::{Point, set_hook};
-use super::uid_list::{self, Header, Line};
+use super::uid_list::{self, Header, Line, Surrogate};
 use super::*;
 use crate::store::testing::{Marks, list, open, read};
 use crate::store::{CommitError, Committed, Maildrop, StoreError};
@@ -22,6 +22,7 @@ pub(super) mod files;
 mod hostile;
 mod restless;
 mod unique_ids;
+mod utf8;
 
 /// A Maildir of the user `mrose`, and its store.
 struct Fixture {
