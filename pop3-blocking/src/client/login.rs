@@ -187,6 +187,7 @@ impl<S: Stream> Connection<S> {
         };
         let facts = Facts {
             tls: tls.is_some(),
+            private: link.client.check_privacy().is_ok(),
             certificate_shown: tls.is_some_and(|tls| tls.client_certificate_shown()),
             binding,
             binding_spent: link.exporter_spent,

@@ -227,10 +227,12 @@ impl fmt::Display for Offered {
 }
 
 /// What is known of the server and the connection.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Facts {
     pub(super) tls: bool,
+    /// There is TLS, or the caller does without.
+    pub(super) private: bool,
     pub(super) certificate_shown: bool,
     /// There is a value to bind to, of the kind that the policy wants.
     pub(super) binding: bool,
@@ -294,7 +296,7 @@ fn verdict(method: Method, credentials: &Credentials, facts: Facts) -> Verdict {
     if method.strength() < policy.minimum {
         return Verdict::TooWeak;
     }
-    if method.needs_tls() && !facts.tls {
+    if !facts.private || (method.needs_tls() && !facts.tls) {
         return Verdict::NeedsTls;
     }
     if is_external && !facts.certificate_shown {
@@ -325,8 +327,15 @@ fn verdict(method: Method, credentials: &Credentials, facts: Facts) -> Verdict {
 mod tests {
     use super::*;
 
-    const TLS: Facts =
-        Facts { tls: true, certificate_shown: true, binding: true, binding_spent: false, utf8_user: false };
+    const CLEAR: Facts = Facts {
+        tls: false,
+        private: true,
+        certificate_shown: false,
+        binding: false,
+        binding_spent: false,
+        utf8_user: false,
+    };
+    const TLS: Facts = Facts { tls: true, certificate_shown: true, binding: true, ..CLEAR };
 
     fn chosen(offered: &str, credentials: &Credentials, facts: Facts) -> Vec<Method> {
         let names = offered.split(' ').filter(|name| !name.is_empty()).map(str::as_bytes);
@@ -400,7 +409,7 @@ mod tests {
         let all = [Method::ScramSha256, Method::Plain, Method::UserPass];
         assert_eq!(chosen("USER PLAIN SCRAM-SHA-256", &password().policy(policy.clone()), TLS), all);
         // Never down to the bare password where everybody can read it.
-        let clear = Facts::default();
+        let clear = CLEAR;
         let methods =
             chosen("USER PLAIN SCRAM-SHA-1 SCRAM-SHA-256", &password().policy(policy.clone()), clear);
         assert_eq!(methods, [Method::ScramSha256, Method::ScramSha1]);
@@ -423,7 +432,7 @@ mod tests {
                 assert_eq!(chosen(&both, &credentials, TLS), [Method::External], "{offered}");
                 let not_asked = Facts { certificate_shown: false, ..TLS };
                 assert_eq!(chosen(&both, &credentials, not_asked), [], "{offered}");
-                assert_eq!(chosen(&both, &credentials, Facts::default()), [], "{offered}");
+                assert_eq!(chosen(&both, &credentials, CLEAR), [], "{offered}");
             }
         }
     }
@@ -434,7 +443,7 @@ mod tests {
 
     #[test]
     fn r7628_3_1_without_tls_there_is_no_token_no_certificate_and_no_legacy_digest() {
-        let clear = Facts { certificate_shown: true, binding: true, ..Facts::default() };
+        let clear = Facts { certificate_shown: true, binding: true, ..CLEAR };
         let all = AuthPolicy::new().only(all_methods());
         let by = |credentials: Credentials| chosen(EVERYTHING, &credentials.policy(all.clone()), clear);
         assert_eq!(by(Credentials::token("a", "t")), []);

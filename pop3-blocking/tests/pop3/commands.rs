@@ -21,6 +21,16 @@ fn stat_counts() {
 }
 
 #[test]
+fn pb_c18_the_end_is_told_to_the_server() {
+    let (home, fake) = (Home::new(), Fake::good(two()));
+    for command in ["stat", "list", "capa"] {
+        home.pop3(command, &fake, &[]).expect(0);
+        assert_eq!(fake.said("QUIT").len(), 1, "{command}");
+        fake.forget_commands();
+    }
+}
+
+#[test]
 fn list_shows_number_octets_and_unique_id() {
     let (home, fake) = (Home::new(), Fake::good(two()));
     let done = home.pop3("list", &fake, &["--json"]);
@@ -60,9 +70,12 @@ fn capa_shows_what_is_announced() {
         r#"{"capability":"UIDL","arguments":[]}"#,
         r#"{"capability":"IMPLEMENTATION","arguments":["A","\u001b[1m"]}"#,
     ];
-    assert_eq!(home.run(&before_login).expect(0).lines(), want);
+    let offers = [r#"{"login":"PLAIN","verdict":"usable"}"#, r#"{"login":"X","verdict":"not known here"}"#];
+    assert_eq!(home.run(&before_login).expect(0).lines(), [&want[..], &offers].concat());
     assert_eq!(fake.said("AUTH").len() + fake.said("PASS").len(), 0);
-    assert_eq!(home.run(&before_login[..4]).expect(0).out, "SASL PLAIN X\nUIDL\nIMPLEMENTATION A \\x1b[1m\n");
+    let done = home.run(&before_login[..4]);
+    assert_eq!(done.expect(0).out, "SASL PLAIN X\nUIDL\nIMPLEMENTATION A \\x1b[1m\n");
+    assert_eq!(done.err, "pop3: a login would use PLAIN\n");
 
     assert_eq!(home.pop3("capa", &fake, &["--json"]).expect(0).lines(), want);
     assert_eq!(fake.said("AUTH").len(), 1, "with a password it logs in");

@@ -24,7 +24,7 @@ fn usage_is_64() {
         &["stat", "imap://a@h"],
         &["stat", "pops://a:canary@h"],
         &["stat", "pops://h", "--password-file", "password"],
-        &["stat", "pops://a@h", "--auth", "APOP", "--password-file", "password"],
+        &["stat", "pops://a@h", "--auth", "GSSAPI", "--password-file", "password"],
         &["stat", "pops://a@h", "--auth", "EXTERNAL"],
         &["stat", "pops://a@h", "--tls", "none-insecure"],
         &["fetch", "pops://a@h", "--to", "Mail"],

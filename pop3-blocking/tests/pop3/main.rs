@@ -10,5 +10,7 @@ mod fake;
 mod fetch;
 mod home;
 mod kill;
+mod login;
 mod secrets;
+mod srv;
 mod tls;

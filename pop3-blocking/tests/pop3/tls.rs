@@ -8,13 +8,13 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose
 use crate::fake::{Act, Fake, Mode, close, mail, say};
 use crate::home::{Done, Home};
 
-struct Authority {
-    pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Two authorities of one name would fail by signature instead of by name.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("throw-away authority {}", MADE.fetch_add(1, Ordering::Relaxed));
@@ -27,14 +27,14 @@ impl Authority {
     }
 
     /// A chain and a key.
-    fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
+    pub(crate) fn issue(&self, name: &str, usage: ExtendedKeyUsagePurpose) -> (String, String) {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![usage];
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn server(&self, name: &str) -> ServerTls {
+    pub(crate) fn server(&self, name: &str) -> ServerTls {
         let (chain, key) = self.issue(name, ExtendedKeyUsagePurpose::ServerAuth);
         let builder = ServerTls::builder().certificate_pem(chain, key);
         builder.client_certificates(ClientCertificates::Optional).client_ca_pem(&self.pem).build().unwrap()

@@ -1,9 +1,11 @@
 //! The account: what the URL and the options say of it together.
 
+use pop3_blocking::client::Method;
 use pop3_blocking::pop3_proto::{PopUrl, PopUrlError, UrlAuth, UrlHost, UrlTls};
 
 use crate::args::{Common, TlsMode};
 use crate::exit::Failure;
+use crate::password;
 
 /// Whose maildrop, where, and how to get in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +25,19 @@ pub(crate) struct Account {
 pub(crate) enum Auth {
     /// The best that is offered.
     Any,
-    Plain,
-    UserPass,
-    External,
+    /// This way, if it is offered (R2384-4.1).
+    Offered(Method),
+    /// This way, whatever is offered.
+    Forced(Method),
+}
+
+impl Auth {
+    pub(crate) const fn method(self) -> Option<Method> {
+        match self {
+            Self::Any => None,
+            Self::Offered(method) | Self::Forced(method) => Some(method),
+        }
+    }
 }
 
 impl Account {
@@ -40,16 +52,16 @@ impl Account {
             UrlHost::Ip(address) => address.to_string(),
         };
         let tls = tls(&url, common)?;
-        let auth = match &common.auth {
-            Some(name) => auth(name)?,
-            None => match url.auth() {
-                UrlAuth::Any => Auth::Any,
-                UrlAuth::Mechanism(name) => auth(name.as_str())?,
-                _ => return Err(Failure::usage("APOP is not supported; it proves nothing today")),
-            },
+        let auth = match (&common.auth, url.auth()) {
+            (Some(name), _) if name.eq_ignore_ascii_case("auto") => Auth::Any,
+            (Some(name), _) => Auth::Forced(method(name)?),
+            (None, UrlAuth::Any) => Auth::Any,
+            (None, UrlAuth::Mechanism(name)) => Auth::Offered(method(name.as_str())?),
+            (None, _) => Auth::Offered(Method::Apop),
         };
-        if auth == Auth::External && common.client_cert.is_none() {
-            return Err(Failure::usage("EXTERNAL needs --client-cert and --client-key"));
+        let auth = fitting(auth, common)?;
+        if common.srv && (tls == TlsMode::NoneInsecure || has_port(&common.url)) {
+            return Err(Failure::usage("--srv finds port and TLS by itself: give neither"));
         }
         let port = if has_port(&common.url) { url.port() } else { default_port(tls) };
         let name = name(&url, &host, user.as_deref())?;
@@ -71,20 +83,41 @@ fn tls(url: &PopUrl<'_>, common: &Common) -> Result<TlsMode, Failure> {
         (UrlTls::Implicit, None) => TlsMode::Implicit,
         (UrlTls::Unstated, None) => TlsMode::Stls,
     };
-    if tls == TlsMode::NoneInsecure && (common.ca.is_some() || common.client_cert.is_some()) {
-        return Err(Failure::usage("--ca and --client-cert have no meaning with --tls none-insecure"));
+    let trust = common.ca.is_some() || common.client_cert.is_some() || !common.pin.is_empty();
+    if tls == TlsMode::NoneInsecure && trust {
+        return Err(Failure::usage("--ca, --pin and --client-cert have no meaning with --tls none-insecure"));
     }
     Ok(tls)
 }
 
-fn auth(name: &str) -> Result<Auth, Failure> {
-    let is = |known: &str| name.eq_ignore_ascii_case(known);
-    match () {
-        () if is("PLAIN") => Ok(Auth::Plain),
-        () if is("USER") => Ok(Auth::UserPass),
-        () if is("EXTERNAL") => Ok(Auth::External),
-        () => Err(Failure::usage("unknown mechanism; known are PLAIN, USER and EXTERNAL")),
-    }
+fn method(name: &str) -> Result<Method, Failure> {
+    Method::named(name).ok_or_else(|| {
+        let known: Vec<&str> = Method::ALL.iter().map(|method| method.name()).collect();
+        Failure::usage(format!("unknown mechanism; known are {}", known.join(", ")))
+    })
+}
+
+/// Holds the way against what there is to log in by.
+fn fitting(auth: Auth, common: &Common) -> Result<Auth, Failure> {
+    let (token, certificate) = (password::is_token(common), common.client_cert.is_some());
+    let auth = match auth {
+        Auth::Any if common.require_certificate_login => Auth::Offered(Method::External),
+        auth => auth,
+    };
+    let problem = match auth.method() {
+        Some(Method::External) if !certificate => "EXTERNAL needs --client-cert and --client-key",
+        Some(Method::External) => return Ok(auth),
+        _ if common.require_certificate_login => {
+            "--require-certificate-login is EXTERNAL and no other mechanism"
+        }
+        Some(Method::OAuthBearer | Method::XOAuth2) if !token => {
+            "a login by token needs --token-command or --token-file"
+        }
+        Some(Method::OAuthBearer | Method::XOAuth2) | None => return Ok(auth),
+        Some(_) if token => "this mechanism takes a password, not a token",
+        Some(_) => return Ok(auth),
+    };
+    Err(Failure::usage(problem))
 }
 
 const fn default_port(tls: TlsMode) -> u16 {
@@ -149,10 +182,18 @@ mod tests {
         for (line, auth) in [
             ("pops://a@h".to_owned(), Auth::Any),
             ("pops://a;AUTH=*@h".to_owned(), Auth::Any),
-            ("pops://a;auth=plain@h".to_owned(), Auth::Plain),
-            ("pops://a;AUTH=PLAIN@h --auth user".to_owned(), Auth::UserPass),
-            ("pops://a;AUTH=+APOP@h --auth plain".to_owned(), Auth::Plain),
-            (format!("pops://a@h --auth External {certificate}"), Auth::External),
+            ("pops://a;auth=plain@h".to_owned(), Auth::Offered(Method::Plain)),
+            ("pops://a;AUTH=scram-sha-256@h".to_owned(), Auth::Offered(Method::ScramSha256)),
+            ("pops://a;AUTH=+APOP@h".to_owned(), Auth::Offered(Method::Apop)),
+            ("pops://a;AUTH=PLAIN@h --auth user".to_owned(), Auth::Forced(Method::UserPass)),
+            ("pops://a;AUTH=PLAIN@h --auth auto".to_owned(), Auth::Any),
+            ("pops://a;AUTH=+APOP@h --auth plain".to_owned(), Auth::Forced(Method::Plain)),
+            ("pops://a@h --auth xoauth2 --token-file t".to_owned(), Auth::Forced(Method::XOAuth2)),
+            (format!("pops://a@h --auth External {certificate}"), Auth::Forced(Method::External)),
+            (
+                format!("pops://a@h --require-certificate-login {certificate}"),
+                Auth::Offered(Method::External),
+            ),
         ] {
             assert_eq!(account(&line).unwrap().auth, auth, "{line}");
         }
@@ -164,9 +205,13 @@ mod tests {
             "pops://a:canary@h",
             "pops://a@h/",
             "imap://a@h",
-            "pops://a;AUTH=+APOP@h",
             "pops://a;AUTH=X@h",
-            "pops://a@h --auth CRAM-MD5",
+            "pops://a@h --auth GSSAPI",
+            "pops://a@h --auth XOAUTH2",
+            "pops://a@h --auth PLAIN --token-file t",
+            "pops://a;AUTH=PLAIN@h --require-certificate-login --client-cert c --client-key k",
+            "pops://a@h:995 --srv",
+            "pop://a@h --tls none-insecure --srv",
             "pops://a@h --auth EXTERNAL",
             "pops://a@h --tls none-insecure",
             "pop://a@h --tls none-insecure --ca f",

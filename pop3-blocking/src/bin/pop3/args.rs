@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -49,7 +50,8 @@ impl Command {
 }
 
 /// What every command takes.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word on the command line")]
 pub(crate) struct Common {
     /// Account: `pops://USER@HOST[:PORT]` (TLS) or `pop://USER@HOST[:PORT]` (STLS)
     ///
@@ -67,13 +69,40 @@ pub(crate) struct Common {
     #[arg(long, value_name = "CMD", help_heading = help::LOGIN)]
     pub(crate) password_command: Option<OsString>,
 
-    /// Log in this way only: PLAIN, USER or EXTERNAL
+    /// Read an OAuth 2.0 token from the first line of FILE, and log in by it
+    #[arg(long, value_name = "FILE", help_heading = help::LOGIN)]
+    #[arg(conflicts_with_all = ["token_command", "password_file", "password_command"])]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Run CMD with 'sh -c'; the token is the first line it writes
+    #[arg(long, value_name = "CMD", help_heading = help::LOGIN)]
+    #[arg(conflicts_with_all = ["password_file", "password_command"])]
+    pub(crate) token_command: Option<OsString>,
+
+    /// Log in this way only, even if the server does not announce it; or auto
     ///
-    /// PLAIN is SASL PLAIN, USER the commands USER and PASS, EXTERNAL the client
-    /// certificate. Goes before the ;AUTH= of the URL. Without either: SASL PLAIN if
-    /// the server announces it, else USER and PASS.
+    /// A SASL mechanism (EXTERNAL, SCRAM-SHA-512-PLUS, SCRAM-SHA-256-PLUS,
+    /// SCRAM-SHA-1-PLUS, SCRAM-SHA-512, SCRAM-SHA-256, SCRAM-SHA-1, OAUTHBEARER,
+    /// XOAUTH2, PLAIN, LOGIN, CRAM-MD5), USER (the commands USER and PASS) or APOP.
+    /// Goes before the ;AUTH= of the URL, which means a way that must be announced.
+    /// auto, or neither: the first of these that is announced, the last four only
+    /// by name. If the server refuses it nothing weaker is tried.
     #[arg(long, value_name = "MECH", help_heading = help::LOGIN, verbatim_doc_comment)]
     pub(crate) auth: Option<String>,
+
+    /// Log in by nothing weaker: sent, proven or bound
+    ///
+    /// sent: the server learns the password, under TLS (the default)
+    /// proven: both sides prove that they know it and neither sends it (SCRAM)
+    /// bound: and are sure that nobody is in between (SCRAM-...-PLUS, EXTERNAL)
+    #[arg(long, value_name = "STRENGTH", value_enum, default_value_t, help_heading = help::LOGIN)]
+    #[arg(hide_possible_values = true, hide_default_value = true, verbatim_doc_comment)]
+    pub(crate) min_strength: MinStrength,
+
+    /// Log in by the client certificate or not at all: no password is ever sent
+    #[arg(long, requires = "client_cert", help_heading = help::LOGIN)]
+    #[arg(conflicts_with_all = ["password_file", "password_command", "token_file", "token_command"])]
+    pub(crate) require_certificate_login: bool,
 
     /// When TLS starts: implicit, stls or none-insecure
     ///
@@ -91,6 +120,15 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE", help_heading = help::TLS)]
     pub(crate) ca: Option<PathBuf>,
 
+    /// Trust the server that has this public key and no other (SHA-256, 64 hex digits)
+    ///
+    /// May be given more than once, as for the key that comes next. Without --ca
+    /// nothing else about the certificate counts: not who signed it, not its name, not
+    /// its dates. With --ca both must be right. The key of a certificate:
+    ///   openssl x509 -in FILE -pubkey -noout | openssl pkey -pubin -outform DER | sha256sum
+    #[arg(long, value_name = "HEX", value_parser = pin, help_heading = help::TLS, verbatim_doc_comment)]
+    pub(crate) pin: Vec<Pin>,
+
     /// Client certificate (PEM), shown to a server that asks for one
     #[arg(long, value_name = "FILE", requires = "client_key", help_heading = help::TLS)]
     pub(crate) client_cert: Option<PathBuf>,
@@ -98,6 +136,32 @@ pub(crate) struct Common {
     /// Private key of the client certificate (PEM, not encrypted)
     #[arg(long, value_name = "FILE", requires = "client_cert", help_heading = help::TLS)]
     pub(crate) client_key: Option<PathBuf>,
+
+    /// HOST is the mail domain: find its server by SRV records (RFC 6186)
+    ///
+    /// The login is first by the whole address, then by what stands before the '@'.
+    /// The server and the name that worked are kept for the next runs, beside the
+    /// journal, and looked up again when there is no way to the server. A server
+    /// outside the domain must have a certificate for the domain.
+    #[arg(long, help_heading = help::CONNECTION, verbatim_doc_comment)]
+    pub(crate) srv: bool,
+
+    /// For --srv: ask this name server instead of the system's
+    #[arg(long, value_name = "IP:PORT", requires = "srv", help_heading = help::CONNECTION)]
+    pub(crate) dns: Option<SocketAddr>,
+
+    /// Whether messages come in UTF-8 (RFC 6856): auto, require or never
+    ///
+    /// auto: if the server can (the default). require, or --utf8 alone: fail if it
+    /// cannot. never: get them in the form that it makes for clients of ASCII alone.
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = help::CONNECTION)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "require")]
+    #[arg(hide_possible_values = true, hide_default_value = true, verbatim_doc_comment)]
+    pub(crate) utf8: Utf8,
+
+    /// Ask the server for texts in this language, such as de; * for its choice
+    #[arg(long, value_name = "TAG", help_heading = help::CONNECTION)]
+    pub(crate) lang: Option<String>,
 
     /// Wait at most S seconds for the connection, for TLS and for each reply
     ///
@@ -126,6 +190,24 @@ pub(crate) struct Common {
     /// Show errors only: no progress, no warnings, no totals
     #[arg(long, help_heading = help::OUTPUT)]
     pub(crate) quiet: bool,
+}
+
+/// How strong the login must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MinStrength {
+    #[default]
+    Sent,
+    Proven,
+    Bound,
+}
+
+/// Whether messages come in UTF-8.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Utf8 {
+    #[default]
+    Auto,
+    Require,
+    Never,
 }
 
 /// When TLS starts.
@@ -192,6 +274,23 @@ pub(crate) struct Top {
     pub(crate) lines: u64,
 }
 
+/// The SHA-256 of a public key.
+pub(crate) type Pin = [u8; 32];
+
+fn pin(text: &str) -> Result<Pin, String> {
+    let fault = || "not 64 hexadecimal digits".to_owned();
+    let digits: Vec<u32> =
+        text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>().ok_or_else(fault)?;
+    let octets: Option<Vec<u8>> = digits
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => u8::try_from(high * 16 + low).ok(),
+            _ => None,
+        })
+        .collect();
+    octets.and_then(|octets| octets.try_into().ok()).ok_or_else(fault)
+}
+
 fn number(text: &str) -> Result<MessageNumber, String> {
     MessageNumber::parse(text.as_bytes()).ok_or_else(|| "not a message number".to_owned())
 }
@@ -221,6 +320,18 @@ mod tests {
     }
 
     #[test]
+    fn a_word_alone_may_stand_before_the_url() {
+        let utf8 = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command.common().utf8;
+        assert_eq!(utf8("pop3 stat --utf8 pops://a@b"), Utf8::Require);
+        assert_eq!(utf8("pop3 stat --utf8=never pops://a@b"), Utf8::Never);
+        assert_eq!(utf8("pop3 stat pops://a@b"), Utf8::Auto);
+        let line = format!("pop3 stat pops://a@b --pin {}0A --pin {}", "00".repeat(31), "ff".repeat(32));
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let [one, two] = cli.command.common().pin[..] else { panic!("{line}") };
+        assert!(one[31] == 10 && one[..31] == [0; 31] && two == [255; 32]);
+    }
+
+    #[test]
     fn what_is_no_command_line() {
         for line in [
             "pop3",
@@ -232,6 +343,13 @@ mod tests {
             "pop3 list pops://a@b --timeout 0",
             "pop3 list pops://a@b --client-cert x",
             "pop3 list pops://a@b --password-file x --password-command y",
+            "pop3 list pops://a@b --token-file x --password-file y",
+            "pop3 list pops://a@b --require-certificate-login",
+            "pop3 list pops://a@b --client-cert x --client-key y --require-certificate-login --password-file z",
+            "pop3 list pops://a@b --min-strength weak",
+            "pop3 list pops://a@b --utf8=maybe",
+            "pop3 list pops://a@b --dns 127.0.0.1:53",
+            "pop3 list pops://a@b --pin abcd",
             "pop3 top pops://a@b 0 1",
             "pop3 top pops://a@b 1 -1",
             "pop3 top pops://a@b 1",

@@ -1,9 +1,8 @@
 //! `capa`: what the server announces, before login or after it.
 
-use pop3_blocking::client::CapabilityList;
+use pop3_blocking::client::{CapabilityList, Method, Offered, Verdict};
 use pop3_blocking::pop3_proto::Capability;
 
-use crate::account::Auth;
 use crate::args::Capa;
 use crate::connect::{Dialer, in_session, with_session};
 use crate::escape;
@@ -15,24 +14,47 @@ use crate::report::Report;
 pub(crate) fn run(args: &Capa) -> Result<(), Failure> {
     let report = Report::new(&args.common);
     let dialer = Dialer::new(&args.common)?;
-    let list = if password::is_given(&args.common) || dialer.account.auth == Auth::External {
-        with_session(&args.common, |session| session.capabilities().map_err(in_session))?
-    } else {
-        before_login(&dialer)?
-    };
+    if password::is_given(&args.common) || dialer.account.auth.method() == Some(Method::External) {
+        let list = with_session(&args.common, |session| session.capabilities().map_err(in_session))?;
+        return show(&list, &report);
+    }
+    let (list, offers) = before_login(&dialer)?;
+    show(&list, &report)?;
+    tell(&offers, &report)
+}
+
+fn show(list: &CapabilityList, report: &Report) -> Result<(), Failure> {
     list.iter().try_for_each(|capability| {
         let words = words(&capability)?;
         report.line(&if report.json { object(&words) } else { escape::line(&words.join(&b' ')) })
     })
 }
 
-fn before_login(dialer: &Dialer) -> Result<CapabilityList, Failure> {
+/// Tells what a login would make of it.
+fn tell(offers: &[Offered], report: &Report) -> Result<(), Failure> {
+    if report.json {
+        return offers.iter().try_for_each(|offer| {
+            let object = Object::new().octets("login", &offer.name);
+            report.line(&object.string("verdict", &offer.verdict.to_string()).finish())
+        });
+    }
+    match offers.iter().find(|offer| offer.verdict == Verdict::Usable) {
+        Some(offer) => report.warn(&format!("a login would use {}", escape::line(&offer.name))),
+        None => report.warn("no login with these options"),
+    }
+    Ok(())
+}
+
+fn before_login(dialer: &Dialer) -> Result<(CapabilityList, Vec<Offered>), Failure> {
     let mut connection = dialer.connect()?;
-    let list = connection.capabilities().map_err(|error| Failure::by_client(error, Stage::Connecting))?;
+    let fault = |error| Failure::by_client(error, Stage::Connecting);
+    let list = connection.capabilities().map_err(fault)?;
+    let user = dialer.account.user.as_deref().unwrap_or("x");
+    let offers = connection.offers(&dialer.credentials(user)).map_err(fault)?;
     if let Err(error) = connection.quit() {
         log::debug!("QUIT: {error}");
     }
-    Ok(list)
+    Ok((list, offers))
 }
 
 /// The tag, then the arguments.

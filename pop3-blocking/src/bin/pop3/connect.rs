@@ -1,23 +1,43 @@
 //! The way to the server: TLS, connection, login.
 
+use core::cell::RefCell;
 use core::time::Duration;
 use std::net::TcpStream;
 
-use pop3_blocking::client::{CapabilityList, ClientOptions, Connection, Session};
-use pop3_blocking::pop3_proto::sasl::{ClientMechanism, External, Plain, SaslError};
+use pop3_blocking::client::{
+    AuthPolicy, CapabilityList, ClientOptions, Connection, Credentials, Error, LoginFailed, Method, Session,
+    Strength,
+};
+use pop3_blocking::pop3_proto::CodeKind;
 use pop3_blocking::tls::ClientTls;
 
 use crate::account::{Account, Auth};
-use crate::args::{Common, TlsMode};
+use crate::args::{Common, MinStrength, TlsMode, Utf8};
 use crate::exit::{Failure, Stage};
 use crate::password::{self, Password};
+use crate::srv::Found;
 
 /// All that a login takes, so that it can be done again.
 pub(crate) struct Dialer {
     pub(crate) account: Account,
     tls: Option<ClientTls>,
     pub(crate) options: ClientOptions,
-    password: Option<Password>,
+    policy: AuthPolicy,
+    secret: Secret,
+    /// For `--srv`, with what is asked then.
+    found: Option<(RefCell<Found>, Common)>,
+    requires_utf8: bool,
+    language: Option<String>,
+    /// Whether there is a certificate to show.
+    certificate: bool,
+}
+
+/// What proves who logs in.
+enum Secret {
+    /// The certificate alone, or it was not asked for yet.
+    None,
+    Password(Password),
+    Token(Password),
 }
 
 impl Dialer {
@@ -28,22 +48,35 @@ impl Dialer {
             TlsMode::NoneInsecure => None,
             TlsMode::Implicit | TlsMode::Stls => Some(client_tls(common)?),
         };
-        Ok(Self { account, tls, options: options(common), password: None })
+        let found = common.srv.then(|| (RefCell::new(Found::earlier(&account)), common.clone()));
+        Ok(Self {
+            policy: policy(account.auth, common),
+            account,
+            tls,
+            options: options(common),
+            secret: Secret::None,
+            found,
+            requires_utf8: common.utf8 == Utf8::Require,
+            language: common.lang.clone(),
+            certificate: common.client_cert.is_some(),
+        })
     }
 
     /// As [`new`](Self::new), and sees to it that there is somebody to log in.
     pub(crate) fn for_login(common: &Common) -> Result<Self, Failure> {
         let account = Account::new(common)?;
-        if account.auth != Auth::External {
+        if account.auth.method() != Some(Method::External) {
             account.login_name()?;
         }
         Self::new(common)
     }
 
-    /// Gets the password, before there is a server that waits for it.
+    /// Gets the password or token, before there is a server that waits for it.
     pub(crate) fn with_password(mut self, common: &Common) -> Result<Self, Failure> {
-        if self.account.auth != Auth::External {
-            self.password = Some(password::get(common, self.account.login_name()?)?);
+        if self.account.auth.method() != Some(Method::External) {
+            let secret = password::get(common, self.account.login_name()?)?;
+            self.secret =
+                if password::is_token(common) { Secret::Token(secret) } else { Secret::Password(secret) };
         }
         Ok(self)
     }
@@ -51,10 +84,13 @@ impl Dialer {
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
         let (host, port) = (self.account.host.as_str(), self.account.port);
         let options = self.options.clone();
-        let connected = match (&self.tls, self.account.tls) {
-            (Some(tls), TlsMode::Implicit) => Connection::connect_tls(host, port, tls, options),
-            (Some(tls), _) => Connection::connect_stls(host, port, tls, options),
-            (None, _) => Connection::connect_cleartext(host, port, options).map(|mut connection| {
+        let connected = match (&self.tls, &self.found, self.account.tls) {
+            (Some(tls), Some((found, common)), _) => {
+                return found.borrow_mut().connect(common, tls, &options);
+            }
+            (Some(tls), None, TlsMode::Implicit) => Connection::connect_tls(host, port, tls, options),
+            (Some(tls), None, _) => Connection::connect_stls(host, port, tls, options),
+            (None, ..) => Connection::connect_cleartext(host, port, options).map(|mut connection| {
                 connection.allow_cleartext_login();
                 connection
             }),
@@ -64,37 +100,71 @@ impl Dialer {
 
     /// Logs in, and tells what was announced before.
     pub(crate) fn login(&self) -> Result<(Session, CapabilityList), Failure> {
-        let mut connection = self.connect()?;
-        let announced =
-            connection.capabilities().map_err(|error| Failure::by_client(error, Stage::Connecting))?;
-        let session = self.login_over(connection)?;
-        Ok((session, announced))
-    }
-
-    fn login_over(&self, connection: Connection) -> Result<Session, Failure> {
-        let user = self.account.user.as_deref();
-        let (name, password) = (user.unwrap_or_default(), self.password.as_ref().map_or("", |p| p.as_str()));
-        let done = match self.account.auth {
-            Auth::Any => connection.login(name, password),
-            Auth::UserPass => connection.login_user_pass(name.as_bytes(), password.as_bytes()),
-            Auth::Plain => return sasl(connection, Plain::new(None, name, password)),
-            Auth::External => return sasl(connection, External::new(user)),
+        let names = match (&self.found, &self.account.user) {
+            (Some((found, _)), Some(user)) => found.borrow().names(user),
+            (_, user) => vec![user.clone().unwrap_or_default()],
         };
-        finish(done)
+        let mut failed = None;
+        for name in &names {
+            let mut connection = self.connect()?;
+            let announced =
+                connection.capabilities().map_err(|error| Failure::by_client(error, Stage::Connecting))?;
+            self.set_up(&mut connection).map_err(in_session)?;
+            match finish(connection.log_in(&self.credentials(name))) {
+                Ok(session) => {
+                    if let Some((found, _)) = &self.found {
+                        found.borrow_mut().worked(name);
+                    }
+                    return Ok((session, announced));
+                }
+                // A refusal of the name or of what proves it; the next name gets a connection of its own (R9266-4.1).
+                Err(error) if is_about_credentials(&error) => failed = Some(error),
+                Err(error) => return Err(Failure::by_client(error, Stage::LoggingIn)),
+            }
+        }
+        let failure = failed.map(|error| Failure::by_client(error, Stage::LoggingIn));
+        let mut failure = failure.unwrap_or_else(|| Failure::usage("nobody to log in"));
+        if names.len() > 1 {
+            failure
+                .message
+                .push_str("; if the login name is another one, use pops://NAME@HOST instead of --srv");
+        }
+        Err(failure)
+    }
+
+    /// What goes before the login, under TLS (R6856-7.1).
+    fn set_up(&self, connection: &mut Connection) -> Result<(), Error> {
+        if self.requires_utf8 {
+            connection.utf8()?;
+        }
+        if let Some(language) = &self.language {
+            let chosen = connection.lang(language)?;
+            log::info!("the server answers in {chosen}");
+        }
+        Ok(())
+    }
+
+    /// What [`login`](Self::login) would log in by; with a made-up password where there is none yet.
+    pub(crate) fn credentials(&self, name: &str) -> Credentials {
+        let credentials = match &self.secret {
+            _ if self.account.auth.method() == Some(Method::External) => match name {
+                "" => Credentials::certificate(),
+                name => Credentials::certificate_as(name),
+            },
+            Secret::Token(token) => Credentials::token(name, token.as_str()),
+            Secret::Password(password) => Credentials::password(name, password.as_str()),
+            Secret::None => Credentials::password(name, "x"),
+        };
+        let credentials = if self.certificate { credentials.or_certificate() } else { credentials };
+        credentials.policy(self.policy.clone())
     }
 }
 
-fn sasl(
-    connection: Connection,
-    mechanism: Result<impl ClientMechanism, SaslError>,
-) -> Result<Session, Failure> {
-    match mechanism {
-        Ok(mut mechanism) => finish(connection.authenticate(&mut mechanism)),
-        Err(error) => Err(Failure::by_client(error.into(), Stage::LoggingIn)),
-    }
+fn is_about_credentials(error: &Error) -> bool {
+    error.refused().is_some_and(|refused| matches!(refused.code, None | Some(CodeKind::Auth)))
 }
 
-fn finish(done: Result<Session, pop3_blocking::client::LoginFailed<TcpStream>>) -> Result<Session, Failure> {
+fn finish(done: Result<Session, LoginFailed<TcpStream>>) -> Result<Session, Error> {
     done.map_err(|failed| {
         if let Some(connection) = failed.connection {
             // Some servers take the silence that would follow for an attack.
@@ -102,14 +172,29 @@ fn finish(done: Result<Session, pop3_blocking::client::LoginFailed<TcpStream>>) 
                 log::debug!("QUIT after a refused login: {error}");
             }
         }
-        Failure::by_client(failed.error, Stage::LoggingIn)
+        failed.error
+    })
+}
+
+fn policy(auth: Auth, common: &Common) -> AuthPolicy {
+    let policy = match auth {
+        Auth::Any => AuthPolicy::new(),
+        Auth::Offered(method) => AuthPolicy::new().only([method]),
+        Auth::Forced(method) => AuthPolicy::new().force_mechanism(method),
+    };
+    policy.minimum(match common.min_strength {
+        MinStrength::Sent => Strength::SecretSent,
+        MinStrength::Proven => Strength::SecretProven,
+        MinStrength::Bound => Strength::ChannelBound,
     })
 }
 
 fn client_tls(common: &Common) -> Result<ClientTls, Failure> {
+    let builder = common.pin.iter().fold(ClientTls::builder(), |builder, pin| builder.pin_spki_sha256(*pin));
     let mut builder = match &common.ca {
-        Some(path) => ClientTls::builder().ca_file(path),
-        None => ClientTls::builder().platform_roots(),
+        Some(path) => builder.ca_file(path),
+        None if common.pin.is_empty() => builder.platform_roots(),
+        None => builder.trust_pins_alone(),
     };
     if let (Some(chain), Some(key)) = (&common.client_cert, &common.client_key) {
         builder = builder.client_certificate_files(chain, key);
@@ -120,6 +205,11 @@ fn client_tls(common: &Common) -> Result<ClientTls, Failure> {
 fn options(common: &Common) -> ClientOptions {
     let mut options = ClientOptions::default();
     options.pipelining = !common.no_pipelining;
+    options.utf8 = common.utf8 != Utf8::Never;
+    if password::is_token(common) {
+        // The longest token in base64, and what stands around it.
+        options.limits.sasl_line = 90_112;
+    }
     if let Some(seconds) = common.timeout {
         let limit = Duration::from_secs(seconds.into());
         options.connect = limit;
@@ -150,6 +240,6 @@ pub(crate) fn with_session<T>(
 }
 
 /// For `map_err` on what a session answers.
-pub(crate) fn in_session(error: pop3_blocking::client::Error) -> Failure {
+pub(crate) fn in_session(error: Error) -> Failure {
     Failure::by_client(error, Stage::LoggedIn)
 }

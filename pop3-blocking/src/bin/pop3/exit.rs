@@ -138,12 +138,18 @@ impl Failure {
             Error::Protocol(error) => protocol(error),
             Error::TimedOut { .. } => Kind::Timeout,
             Error::TokenRejected(rejected) => {
+                let message = format!("{message}; get a new token");
                 return Self { message, ..Self::by_refusal(Kind::Login, rejected.refused) };
             }
             Error::ProofRefused(_, refused) => {
                 return Self { message, ..Self::by_refusal(Kind::Login, refused) };
             }
-            Error::NoMethod(_) => Kind::Login,
+            Error::NoMethod(_) => {
+                return Self::new(
+                    Kind::Login,
+                    format!("{message}; --auth takes one by name, --help tells which"),
+                );
+            }
             Error::ClientCertificateRefused(_) => Kind::Certificate,
             Error::NotSent(_) | Error::Argument(_) | Error::Unprepared(..) | Error::NoRandom => {
                 Kind::Configuration
@@ -196,6 +202,12 @@ impl Failure {
     #[must_use]
     pub(crate) fn try_again(self) -> Self {
         Self { code: TRY_AGAIN, ..self }
+    }
+
+    /// The same, in other words.
+    #[must_use]
+    pub(crate) fn saying(self, message: String) -> Self {
+        Self { message, ..self }
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

@@ -13,6 +13,7 @@ use crate::interrupt::Interrupt;
 use crate::json::Object;
 use crate::record::{Ending, Record, Totals};
 use crate::report::Report;
+use crate::state;
 use crate::target::Target;
 
 /// What the attempts of a run share.
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &Fetch) -> Result<(), Failure> {
         }
     }
     let dialer = Dialer::for_login(&args.common)?;
-    let state = if target == Target::Stdout { None } else { Some(state(args, &dialer)?) };
+    let state = if target == Target::Stdout { None } else { Some(journal_file(args, &dialer)?) };
     let dialer = dialer.with_password(&args.common)?;
     let journal = state.map(|path| Journal::open(path, &dialer.account.name)).transpose();
     let journal = journal.map_err(|error| Failure::by_state(&error))?;
@@ -104,14 +105,11 @@ impl Run {
     }
 }
 
-fn state(args: &Fetch, dialer: &Dialer) -> Result<PathBuf, Failure> {
+fn journal_file(args: &Fetch, dialer: &Dialer) -> Result<PathBuf, Failure> {
     if let Some(path) = &args.state {
         return Ok(path.clone());
     }
-    // A relative XDG_STATE_HOME is to be ignored, as its specification says.
-    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = absolute("XDG_STATE_HOME").or_else(|| Some(absolute("HOME")?.join(".local/state")));
-    let base = base
-        .ok_or_else(|| Failure::configuration("neither XDG_STATE_HOME nor HOME is set; use --state FILE"))?;
-    Ok(base.join("pop3").join(Journal::file_name(&dialer.account.name)))
+    Ok(state::dir()
+        .ok_or_else(|| Failure::configuration("neither XDG_STATE_HOME nor HOME is set; use --state FILE"))?
+        .join(Journal::file_name(&dialer.account.name)))
 }

@@ -37,7 +37,8 @@ Exit codes, and the kinds that --json tells:
   76  protocol       the server broke the protocol
       truncated      the connection ended inside a message or a list
       too-large      a message or a reply was over its limit
-  77  login          user name or password refused, or login not allowed
+  77  login          user name, password or token refused, login not allowed, or no
+                     way to log in that is offered and allowed
       certificate    the server's certificate is not trusted, or ours is not
   78  configuration  a file, a certificate or a password cannot be used
 "
@@ -67,7 +68,8 @@ macro_rules! password {
 Password:
   Taken from --password-file or --password-command; without either it is asked
   for on the terminal. It is never taken from the command line, the URL or the
-  environment, which other programs can read.
+  environment, which other programs can read. A token comes from --token-file or
+  --token-command; with --require-certificate-login there is neither.
 "
     };
 }
@@ -79,6 +81,9 @@ Examples:
   pop3 fetch pops://alice@mail.example.org --delete --to maildir:Mail \\
        --password-file ~/.config/mail-password --quiet
   pop3 list pop://alice@mail.example.org --password-command 'pass show mail'
+  pop3 fetch pops://alice@mail.example.org --to maildir:Mail \\
+       --token-command 'oauth2-token mail'
+  pop3 stat pops://alice@example.org --srv
   pop3 capa pops://mail.example.org --json
 
 ",
@@ -134,7 +139,7 @@ Examples:
   pop3 fetch pops://alice@mail.example.org --to maildir:Mail
   pop3 fetch pops://alice@mail.example.org --delete --to mbox:inbox
   pop3 fetch pops://alice@mail.example.org --to - > everything
-  pop3 fetch pops://mail.example.org --auth EXTERNAL --to maildir:Mail \\
+  pop3 fetch pops://mail.example.org --require-certificate-login --to maildir:Mail \\
        --client-cert alice.pem --client-key alice.key
 
 ",
@@ -181,13 +186,16 @@ server has none.
 pub(crate) const CAPA_ABOUT: &str = "\
 Show what the server announces.
 
-Without --password-file, --password-command or --auth EXTERNAL this is what it
+Without a password, a token or a login by certificate alone this is what it
 announces before login (under TLS, unless none-insecure is given). With one of
-them it logs in first: some values differ then.";
+them it logs in first: some values differ then. Without, it also tells which way a
+login would take with the options that are given.";
 
 pub(crate) const CAPA_AFTER: &str = concat!(
     "\
-With --json: {\"capability\":\"SASL\",\"arguments\":[\"PLAIN\"]} for each capability.
+With --json: {\"capability\":\"SASL\",\"arguments\":[\"PLAIN\"]} for each capability, and
+before login {\"login\":\"PLAIN\",\"verdict\":\"usable\"} for each way to log in, the strongest
+first. A login takes the first that is usable.
 
 ",
     json!(),

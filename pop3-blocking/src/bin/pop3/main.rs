@@ -3,10 +3,11 @@
 //! | file | noun |
 //! |---|---|
 //! | `args.rs`, `help.rs` | what stands on the command line, and what `--help` says |
-//! | `account.rs`, `password.rs`, `connect.rs` | whose maildrop, how to prove it, the way there |
+//! | `account.rs`, `password.rs`, `connect.rs`, `srv.rs` | whose maildrop, how to prove it, the way there |
 //! | `fetch.rs`, `attempt.rs` | `fetch`: a run, one connection of it |
 //! | `plan.rs`, `record.rs`, `target.rs` | what to do with each message, what became of it, where it goes |
 //! | `list.rs`, `capa.rs`, `stat.rs`, `top.rs` | the other commands |
+//! | `state.rs` | where what must be remembered is kept |
 //! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
 //! | `exit.rs`, `interrupt.rs` | how a run ends |
 //!
@@ -34,7 +35,9 @@ mod plan;
 mod progress;
 mod record;
 mod report;
+mod srv;
 mod stat;
+mod state;
 mod target;
 mod top;
 

@@ -1,4 +1,5 @@
-//! Where the password comes from: a file, a command, or the terminal. Never the command line or the environment.
+//! Where the password or token comes from: a file, a command, or for passwords the terminal. Never the command line or
+//! the environment.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
@@ -10,25 +11,43 @@ use crate::args::Common;
 use crate::escape;
 use crate::exit::Failure;
 
-/// More is no password, in octets.
-const LIMIT: u64 = 4096;
-
 pub(crate) type Password = Zeroizing<String>;
 
-/// Whether the command line says where the password comes from.
-pub(crate) const fn is_given(common: &Common) -> bool {
-    common.password_file.is_some() || common.password_command.is_some()
+/// A password or a token.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    name: &'static str,
+    /// As many octets or more are none.
+    limit: usize,
 }
 
-/// Gets the password for `user`.
+const PASSWORD: Kind = Kind { name: "password", limit: 4096 };
+const TOKEN: Kind = Kind { name: "token", limit: MAX_TOKEN + 1 };
+
+/// Octets of the longest token.
+pub(crate) const MAX_TOKEN: usize = 65_536;
+
+/// Whether the command line says where the password or token comes from.
+pub(crate) const fn is_given(common: &Common) -> bool {
+    common.password_file.is_some() || common.password_command.is_some() || is_token(common)
+}
+
+/// Whether it is a token.
+pub(crate) const fn is_token(common: &Common) -> bool {
+    common.token_file.is_some() || common.token_command.is_some()
+}
+
+/// Gets the password or token for `user`.
 pub(crate) fn get(common: &Common, user: &str) -> Result<Password, Failure> {
-    if let Some(path) = &common.password_file {
-        let fault = |error| Failure::configuration(format!("password file {path:?}: {error}"));
-        let octets = File::open(path).and_then(read).map_err(fault)?;
-        return first_line(&octets, &format!("password file {path:?}"));
+    let kind = if is_token(common) { TOKEN } else { PASSWORD };
+    if let Some(path) = common.password_file.as_ref().or(common.token_file.as_ref()) {
+        let origin = format!("{} file {path:?}", kind.name);
+        let fault = |error| Failure::configuration(format!("{origin}: {error}"));
+        let octets = File::open(path).and_then(|file| read(file, kind)).map_err(fault)?;
+        return first_line(&octets, &origin, kind);
     }
-    if let Some(command) = &common.password_command {
-        return run(command);
+    if let Some(command) = common.password_command.as_ref().or(common.token_command.as_ref()) {
+        return run(command, kind);
     }
     if !io::stdin().is_terminal() {
         return Err(Failure::usage(
@@ -45,9 +64,9 @@ pub(crate) fn get(common: &Common, user: &str) -> Result<Password, Failure> {
     }
 }
 
-fn run(command: &std::ffi::OsStr) -> Result<Password, Failure> {
+fn run(command: &std::ffi::OsStr, kind: Kind) -> Result<Password, Failure> {
     // Not the command itself: it may hold what should not be shown.
-    let fault = |text: &str| Failure::configuration(format!("password command: {text}"));
+    let fault = |text: &str| Failure::configuration(format!("{} command: {text}", kind.name));
     let mut child = Command::new("sh")
         .arg("-c")
         .arg(command)
@@ -55,31 +74,33 @@ fn run(command: &std::ffi::OsStr) -> Result<Password, Failure> {
         .spawn()
         .map_err(|error| fault(&error.to_string()))?;
     let octets = match child.stdout.take() {
-        Some(stdout) => read(stdout),
+        Some(stdout) => read(stdout, kind),
         None => Ok(Zeroizing::default()),
     };
     let status = child.wait().map_err(|error| fault(&error.to_string()))?;
     if !status.success() {
         return Err(fault(&status.to_string()));
     }
-    first_line(&octets.map_err(|error| fault(&error.to_string()))?, "output of the password command")
+    let origin = format!("output of the {} command", kind.name);
+    first_line(&octets.map_err(|error| fault(&error.to_string()))?, &origin, kind)
 }
 
-fn read(source: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+fn read(source: impl Read, kind: Kind) -> io::Result<Zeroizing<Vec<u8>>> {
     // All the room at once: a Vec that grows leaves copies behind.
-    let mut octets = Zeroizing::new(Vec::with_capacity(LIMIT as usize + 1));
-    source.take(LIMIT).read_to_end(&mut octets)?;
+    let mut octets = Zeroizing::new(Vec::with_capacity(kind.limit + 1));
+    source.take(kind.limit as u64).read_to_end(&mut octets)?;
     Ok(octets)
 }
 
-fn first_line(octets: &[u8], origin: &str) -> Result<Password, Failure> {
+fn first_line(octets: &[u8], origin: &str, kind: Kind) -> Result<Password, Failure> {
     let line = octets.split(|&octet| octet == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.is_empty() {
         return Err(Failure::configuration(format!("{origin}: the first line is empty")));
     }
-    if line.len() as u64 >= LIMIT {
-        return Err(Failure::configuration(format!("{origin}: the first line has {LIMIT} octets or more")));
+    let limit = kind.limit;
+    if line.len() >= limit {
+        return Err(Failure::configuration(format!("{origin}: the first line has {limit} octets or more")));
     }
     match std::str::from_utf8(line) {
         Ok(line) => Ok(Password::new(line.to_owned())),
@@ -104,19 +125,21 @@ mod tests {
             (b"\nsecret", None),
             (b"\xff\n", None),
         ] {
-            let got = first_line(octets, "file").ok();
+            let got = first_line(octets, "file", PASSWORD).ok();
             assert_eq!(got.as_deref().map(String::as_str), want, "{octets:?}");
         }
-        assert!(first_line(&[b'a'; 4095], "file").is_ok());
-        assert!(first_line(&[b'a'; 4096], "file").is_err());
+        assert!(first_line(&[b'a'; 4095], "file", PASSWORD).is_ok());
+        assert!(first_line(&[b'a'; 4096], "file", PASSWORD).is_err());
+        assert!(first_line(&[b'a'; 65_536], "file", TOKEN).is_ok());
+        assert!(first_line(&[b'a'; 65_537], "file", TOKEN).is_err());
     }
 
     #[test]
     fn a_command_that_fails_gives_no_password() {
-        assert_eq!(run("echo secret".as_ref()).unwrap().as_str(), "secret");
-        let failure = run("echo secret; exit 3".as_ref()).unwrap_err();
+        assert_eq!(run("echo secret".as_ref(), PASSWORD).unwrap().as_str(), "secret");
+        let failure = run("echo secret; exit 3".as_ref(), PASSWORD).unwrap_err();
         assert_eq!(failure.kind, Kind::Configuration);
         assert!(!failure.message.contains("secret"), "{}", failure.message);
-        assert!(run("true".as_ref()).is_err());
+        assert!(run("true".as_ref(), PASSWORD).is_err());
     }
 }
