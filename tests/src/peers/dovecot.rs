@@ -59,7 +59,9 @@ impl Dovecot {
         let mut passwords = String::new();
         for user in users {
             fill_maildir(&mail.join(user.name).join("Maildir"), &user.messages);
-            writeln!(passwords, "{}:{{PLAIN}}{}", user.name, user.password).unwrap();
+            // One that begins with a scheme in braces stands as it is.
+            let scheme = if user.password.starts_with('{') { "" } else { "{PLAIN}" };
+            writeln!(passwords, "{}:{scheme}{}", user.name, user.password).unwrap();
         }
         let mut config = configuration(&dir, certs, plain, implicit);
         let (uid, gid) = if is_root() {

@@ -12,7 +12,7 @@ pub(super) const NOBODY: u32 = 65534;
 pub struct User<'a> {
     /// The name.
     pub name: &'a str,
-    /// The password.
+    /// The password, or for Dovecot and `pop3d` what is kept of it, with its scheme in braces.
     pub password: &'a str,
     /// The messages as stored, in order.
     pub messages: Vec<Vec<u8>>,
