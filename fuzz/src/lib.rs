@@ -12,15 +12,19 @@
 mod body;
 mod client;
 mod lines;
+mod mail;
 mod pair;
 mod plan;
+mod sasl;
 mod seeds;
 mod server;
 
 pub use body::{body_decode, body_round_trip, top};
 pub use client::client_stream;
 pub use lines::{base64, capability_line, command_line, list_line, status_line, url};
+pub use mail::{srv_order, surrogate};
 pub use pair::pair;
+pub use sasl::{sasl_client, sasl_server, scram_pair};
 pub use seeds::seeds;
 pub use server::{server_stream, stls_gate};
 
@@ -28,7 +32,7 @@ pub use server::{server_stream, stls_gate};
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 18] = [
     ("base64", base64),
     ("body_decode", body_decode),
     ("body_round_trip", body_round_trip),
@@ -37,9 +41,14 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("command_line", command_line),
     ("list_line", list_line),
     ("pair", pair),
+    ("sasl_client", sasl_client),
+    ("sasl_server", sasl_server),
+    ("scram_pair", scram_pair),
     ("server_stream", server_stream),
+    ("srv_order", srv_order),
     ("status_line", status_line),
     ("stls_gate", stls_gate),
+    ("surrogate", surrogate),
     ("top", top),
     ("url", url),
 ];

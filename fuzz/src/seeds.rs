@@ -47,6 +47,33 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             all.extend(transcripts.iter().map(|text| with(&before(capabilities), text)));
             all
         }
+        "scram_pair" => (0..60u8).map(|n| vec![n % 3, n % 4, n % 5, n.wrapping_mul(7), n % 2]).collect(),
+        "sasl_server" => {
+            let messages: [&[u8]; 6] = [
+                b"\x00user\x00pencil",
+                b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
+                b"n,a=user,\x01host=h\x01port=995\x01auth=Bearer pencil\x01\x01",
+                b"user=user\x01auth=Bearer pencil\x01\x01",
+                b"user",
+                b"",
+            ];
+            let with = |number: u8, message: &[u8]| {
+                [&[number, 0, u8::try_from(message.len()).unwrap_or(0)][..], message, b"\x04user\x06pencil"].concat()
+            };
+            (0..14).flat_map(|number| messages.map(|message| with(number, message))).collect()
+        }
+        "sasl_client" => {
+            let server_first = b"r=cmFuZG9tIG9mIGEgY2xpZW50abc,s=MDEyMw==,i=1";
+            let with = |number: u8| [&[number, 0, 44][..], server_first, b"\x04v=ab\x09Username:\x09Password:"].concat();
+            (0..10).map(with).collect()
+        }
+        "srv_order" => (0..20u8).map(|n| (0..40).map(|m: u8| m.wrapping_mul(n)).collect()).collect(),
+        "surrogate" => [
+            "From: J\u{f8}rgen <j\u{f8}rgen@ex\u{e4}mple.net>\r\nTo: alice@example.net\r\nSubject: Gr\u{fc}\u{df}e\r\n\r\nHallo.\r\n",
+            "Content-Type: text/plain; charset=utf-8;\n name=\"\u{fc}.txt\"; x=y\nTo: a: b@\u{e4}, \"c\u{e4}\" <d@e>;\n\n\u{e4}",
+        ]
+        .map(|text| with(&[9, 2, 3, 8], text.as_bytes()))
+        .into(),
         "pair" => SESSIONS.iter().map(|text| text.to_vec()).collect(),
         _ => Vec::new(),
     }

@@ -1,0 +1,95 @@
+//! Surrogates, and the order of servers that the DNS names.
+
+use pop3_proto::body::{HeaderCheck, Progress, Surrogate};
+use pop3_proto::discovery::{Confidentiality, Preferences, SrvRecord, SrvService, order};
+
+use crate::plan::{Plan, cuts, pieces};
+
+fn surrogate_of<'a>(pieces: impl Iterator<Item = &'a [u8]>, room: usize) -> Vec<u8> {
+    let mut surrogate = Surrogate::new(vec![0; 4096]);
+    let (mut out, mut storage) = (Vec::new(), vec![0; room]);
+    for mut piece in pieces {
+        while !piece.is_empty() {
+            let Progress { read, written, .. } = surrogate.encode(piece, &mut storage);
+            assert!(read > 0 || written > 0, "no progress in {room} octets");
+            out.extend(&storage[..written]);
+            piece = &piece[read..];
+        }
+    }
+    loop {
+        let written = surrogate.finish(&mut storage);
+        if written == 0 {
+            return out;
+        }
+        out.extend(&storage[..written]);
+    }
+}
+
+/// The end of the header: behind its empty line, or the end.
+fn header(message: &[u8]) -> (&[u8], &[u8]) {
+    let mut end = 0;
+    for line in message.split_inclusive(|&octet| octet == b'\n') {
+        end += line.len();
+        if line == b"\n" || line == b"\r\n" {
+            break;
+        }
+    }
+    message.split_at(end)
+}
+
+/// The header of a surrogate is ASCII, the body is untouched, a message whose header is ASCII is itself, and neither cut
+/// nor room changes anything.
+pub fn surrogate(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let room = plan.below(60) + 1;
+    let (sizes, message) = cuts(plan.rest());
+    let whole = surrogate_of(core::iter::once(message), 1 << 16);
+    assert_eq!(surrogate_of(pieces(&sizes, message), room), whole, "{}", message.escape_ascii());
+    assert_eq!(surrogate_of(pieces(&[], message), 1 << 16), whole, "{}", message.escape_ascii());
+    let (head, body) = header(message);
+    assert!(whole.ends_with(body));
+    let new_head = &whole[..whole.len() - body.len()];
+    assert!(new_head.is_ascii(), "{}", new_head.escape_ascii());
+    let mut check = HeaderCheck::new();
+    for piece in pieces(&sizes, message) {
+        check.update(piece);
+    }
+    assert_eq!(check.needs_utf8(), !head.is_ascii());
+    if head.is_ascii() {
+        assert_eq!(whole, message);
+    }
+}
+
+/// The order has each usable record once, the higher priority first, and none below the minimum.
+pub fn srv_order(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let only_implicit = plan.next() & 1 != 0;
+    let mut records = Vec::new();
+    while !plan.is_empty() && records.len() < 40 {
+        let flags = plan.next();
+        let service = if flags & 1 == 0 { SrvService::Pop3s } else { SrvService::Pop3 };
+        let target = if flags & 2 == 0 { "pop.example.net." } else { "." };
+        let (priority, weight) = (u16::from(plan.next() % 4), u16::from(plan.next() % 8) * 9000);
+        records.push(SrvRecord::new(service, priority, weight, u16::from(plan.next()), target));
+    }
+    let minimum = if only_implicit { Confidentiality::ImplicitTls } else { Confidentiality::Tls };
+    let usable = |record: &SrvRecord<'_>| record.is_offered() && minimum.allows(record.service);
+    let mut want: Vec<String> =
+        records.iter().filter(|record| usable(record)).map(|record| format!("{record:?}")).collect();
+    let mut seed = u64::from(plan.next());
+    let found = order(&mut records, Preferences::default().with_minimum(minimum), |max| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 20) % max.saturating_add(1)
+    });
+    for pair in found.windows(2) {
+        if pair[0].service == pair[1].service {
+            assert!(pair[0].priority <= pair[1].priority);
+        } else {
+            assert_eq!((pair[0].service, pair[1].service), (SrvService::Pop3s, SrvService::Pop3));
+        }
+    }
+    let mut got: Vec<String> = found.iter().map(|record| format!("{record:?}")).collect();
+    got.sort();
+    want.sort();
+    assert_eq!(got, want);
+}

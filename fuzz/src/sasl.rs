@@ -1,0 +1,294 @@
+//! SASL: every mechanism, against anything that the other side may say.
+
+use std::sync::OnceLock;
+
+use pop3_proto::sasl::client::{Exchange as Client, Move};
+use pop3_proto::sasl::scram::{Binding, Nonce, Scram, derive_keys};
+use pop3_proto::sasl::server::{Answer, Exchange, Query, ScramHash, ScramKeys, ServerStep, Setup};
+use pop3_proto::sasl::{
+    Anonymous, ClientMechanism, CramMd5, External, Login, MECHANISMS, OAuthBearer, Plain, Proof, SaslError,
+    XOAuth2,
+};
+use pop3_proto::{Base64, InitialResponse, Secret};
+
+use crate::plan::Plan;
+
+const USER: &str = "user";
+const PASSWORD: &str = "pencil";
+const ITERATIONS: u32 = 4096;
+const SALT: &[u8] = b"0123456789abcdef";
+const EXPORTER: [u8; 32] = [7; 32];
+
+struct Kept {
+    hash: ScramHash,
+    stored: Vec<u8>,
+    server: Vec<u8>,
+}
+
+/// What a server keeps of the password; made once, since it takes long.
+fn kept(hash: ScramHash) -> &'static Kept {
+    static KEPT: OnceLock<Vec<Kept>> = OnceLock::new();
+    let all = KEPT.get_or_init(|| {
+        ScramHash::ALL
+            .into_iter()
+            .map(|hash| {
+                let (mut stored, mut server) = (vec![0; hash.octets()], vec![0; hash.octets()]);
+                derive_keys(hash, PASSWORD.as_bytes(), SALT, ITERATIONS, &mut stored, &mut server)
+                    .expect("keys fit");
+                Kept { hash, stored, server }
+            })
+            .collect()
+    });
+    all.iter().find(|kept| kept.hash == hash).expect("one for each hash")
+}
+
+fn setup() -> Setup<'static> {
+    let mut setup = Setup::default();
+    setup.random = *b"random of a server";
+    setup.host = "pop.example.net";
+    setup.exporter = Some(EXPORTER);
+    setup.server_end_point = Some(&EXPORTER);
+    setup
+}
+
+/// What a server came to: its next challenge, or an end.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    Challenge(Vec<u8>),
+    Success,
+    Failure,
+}
+
+struct Server {
+    exchange: Exchange,
+    /// The last question that was answered by yes.
+    accepted: bool,
+    /// A question of its own said who it is, as nothing else may.
+    proven: bool,
+}
+
+impl Server {
+    fn new(name: &str, setup: &Setup<'_>) -> Self {
+        let name = pop3_proto::MechanismName::parse(name.as_bytes()).expect("a name");
+        Self {
+            exchange: Exchange::start(name, setup).expect("it is built in"),
+            accepted: false,
+            proven: false,
+        }
+    }
+
+    fn take(&mut self, first: bool, message: Option<&[u8]>) -> Turn {
+        let (mut text, mut scratch, mut challenge) = (Vec::new(), vec![0; 8192], Vec::new());
+        let answer = {
+            let step = match (first, message) {
+                (true, None) => self.exchange.initial(None, &mut scratch, &mut challenge),
+                (true, Some(raw)) => {
+                    InitialResponse::encode_to(raw, &mut text).expect("a Vec has room");
+                    let initial = InitialResponse::parse(&text).expect("what was encoded parses");
+                    self.exchange.initial(Some(initial), &mut scratch, &mut challenge)
+                }
+                (false, raw) => {
+                    Base64::encode_to(raw.unwrap_or_default(), &mut text).expect("a Vec has room");
+                    let response = Base64::new(&text).expect("what was encoded parses");
+                    self.exchange.response(response, &mut scratch, &mut challenge)
+                }
+            };
+            match step {
+                Ok(ServerStep::Challenge) => return Turn::Challenge(challenge),
+                Ok(ServerStep::Done) => None,
+                Ok(ServerStep::Ask(query)) => Some(answer(query, &mut self.proven)),
+                Err(_) => return Turn::Failure,
+            }
+        };
+        self.settle(answer, challenge)
+    }
+
+    fn settle(&mut self, mut next: Option<Answer<'static>>, mut challenge: Vec<u8>) -> Turn {
+        loop {
+            let Some(given) = next else {
+                // Only a yes of the user database lets anybody in.
+                assert!(self.accepted, "done without a yes");
+                return Turn::Success;
+            };
+            self.accepted |= matches!(given, Answer::Accepted);
+            next = match self.exchange.answer(given, &mut challenge) {
+                Ok(ServerStep::Challenge) => return Turn::Challenge(challenge),
+                Ok(ServerStep::Done) => None,
+                Ok(ServerStep::Ask(query)) => Some(answer(query, &mut self.proven)),
+                Err(_) => return Turn::Failure,
+            };
+        }
+    }
+}
+
+fn answer(query: Query<'_>, proven: &mut bool) -> Answer<'static> {
+    let yes = |yes| if yes { Answer::Accepted } else { Answer::Rejected };
+    match query {
+        Query::Password { authzid, authcid, password } => yes(authzid.is_none_or(|name| name == USER)
+            && authcid == USER
+            && password.expose() == PASSWORD.as_bytes()),
+        Query::Secret { .. } => Answer::Secret(Secret::new(PASSWORD.as_bytes()).expect("a password")),
+        Query::ScramKeys { hash, .. } => {
+            let kept = kept(hash);
+            Answer::ScramKeys(ScramKeys::new(SALT, ITERATIONS, &kept.stored, &kept.server))
+        }
+        Query::Authorize { authzid, authcid } => {
+            *proven = true;
+            yes(authcid == USER && authzid.is_none_or(|name| name == USER))
+        }
+        Query::Token { token, .. } => {
+            if token.expose() == PASSWORD.as_bytes() {
+                Answer::Accepted
+            } else {
+                Answer::TokenRejected(br#"{"status":"invalid_token"}"#)
+            }
+        }
+        _ => Answer::Rejected,
+    }
+}
+
+/// Any messages to any mechanism of the server: it ends, and lets nobody in without a yes of the user database, a proof
+/// included.
+pub fn sasl_server(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let mechanism = MECHANISMS[plan.below(MECHANISMS.len())];
+    let mut server = Server::new(mechanism.name.as_str(), &setup());
+    let mut turn =
+        if plan.next() & 1 == 0 { server.take(true, Some(plan.piece())) } else { server.take(true, None) };
+    for _ in 0..20 {
+        match turn {
+            Turn::Challenge(_) => turn = server.take(false, Some(plan.piece())),
+            Turn::Success => {
+                let proof = matches!(mechanism.proof, Proof::ScramKeys(_) | Proof::Secret);
+                assert!(server.proven || !proof, "{} let somebody in without a proof", mechanism.name);
+                return;
+            }
+            Turn::Failure => return,
+        }
+    }
+    panic!("{} does not end", mechanism.name);
+}
+
+/// Any challenges to any mechanism of the client: it ends, a signature that it must see cannot be made up, and an answer
+/// never holds the password but where the mechanism is said to give it away.
+pub fn sasl_client(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let choice = plan.below(10);
+    let nonce = Nonce::new(*b"random of a client");
+    let mut client: Box<dyn ClientMechanism + '_> = match choice {
+        0 => Box::new(Plain::new(None, USER, PASSWORD).expect("credentials")),
+        1 => Box::new(Login::new(USER, PASSWORD).expect("credentials")),
+        2 => Box::new(External::new(Some(USER)).expect("credentials")),
+        3 => Box::new(Anonymous::new(USER).expect("credentials")),
+        4 => Box::new(CramMd5::new(USER, PASSWORD).expect("credentials")),
+        5 => Box::new(OAuthBearer::new(USER, Some("h"), Some(995), PASSWORD).expect("credentials")),
+        6 => Box::new(XOAuth2::new(USER, PASSWORD).expect("credentials")),
+        _ => {
+            let hash = ScramHash::ALL[choice % 3];
+            let scram = Scram::new(hash, Binding::Exporter(&EXPORTER), None, USER, PASSWORD, nonce.as_str());
+            // The least of work: counts are for another test.
+            Box::new(scram.expect("credentials").with_iterations(1..=2))
+        }
+    };
+    let scram = choice >= 7;
+    let gives_away = client.sends_password_in_clear();
+    let mut exchange = Client::new(&mut *client);
+    if plan.next() & 1 != 0 {
+        exchange = exchange.without_initial_response();
+    }
+    let mut scratch = vec![0; 8192];
+    let secret = |raw: &[u8]| raw.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
+    let first = exchange.start(&mut scratch).expect("room for the first message");
+    assert!(!first.initial.is_some_and(secret) || gives_away);
+    for _ in 0..20 {
+        let mut text = Vec::new();
+        let challenge = plan.piece();
+        Base64::encode_to(challenge, &mut text).expect("a Vec has room");
+        match exchange
+            .challenge(Base64::new(&text).expect("base64"), &mut scratch)
+            .expect("room for messages")
+        {
+            Move::Respond(raw) => assert!(!secret(raw) || gives_away || secret(challenge)),
+            Move::Acknowledge { report, response } => {
+                assert_eq!(report, challenge);
+                assert!(response.len() <= 1);
+                assert!(exchange.success().is_err(), "success behind a refusal");
+                return;
+            }
+            Move::Cancel(error) => {
+                assert_eq!(exchange.success(), Err(error), "success behind a cancelled exchange");
+                return;
+            }
+        }
+        if plan.is_empty() {
+            break;
+        }
+    }
+    let result = exchange.success();
+    assert!(!scram || result.is_err(), "a signature was made up");
+    assert!(result.is_ok() || scram || matches!(result, Err(SaslError::EarlySuccess)));
+}
+
+/// Our SCRAM client and server, with one octet of one message changed on the way: nobody is let in who should not be, and
+/// no client believes a server that did not sign what was said; with nothing changed both succeed.
+pub fn scram_pair(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let hash = ScramHash::ALL[plan.below(3)];
+    let (binding, plus) = match plan.below(4) {
+        0 => (Binding::Unsupported, false),
+        1 => (Binding::NotOffered, false),
+        2 => (Binding::Exporter(&EXPORTER), true),
+        _ => (Binding::ServerEndPoint(&EXPORTER), true),
+    };
+    let (at_message, at_octet, change) = (plan.below(5), usize::from(plan.next()), plan.next());
+    let name = match (hash, plus) {
+        (ScramHash::Sha1, false) => "SCRAM-SHA-1",
+        (ScramHash::Sha1, true) => "SCRAM-SHA-1-PLUS",
+        (ScramHash::Sha256, false) => "SCRAM-SHA-256",
+        (ScramHash::Sha256, true) => "SCRAM-SHA-256-PLUS",
+        (_, false) => "SCRAM-SHA-512",
+        (_, true) => "SCRAM-SHA-512-PLUS",
+    };
+    let mut server = Server::new(name, &setup());
+    let nonce = Nonce::new(*b"random of a client");
+    let mut scram = Scram::new(hash, binding, None, USER, PASSWORD, nonce.as_str()).expect("credentials");
+    scram = scram.with_iterations(ITERATIONS..=ITERATIONS);
+    let mut exchange = Client::new(&mut scram);
+    let mut scratch = vec![0; 4096];
+
+    let mut number = 0;
+    let mut changed = false;
+    let mut tamper = |message: &[u8]| {
+        let mut message = message.to_vec();
+        if number == at_message && change != 0 && !message.is_empty() {
+            let at = at_octet % message.len();
+            message[at] ^= change;
+            changed = true;
+        }
+        number += 1;
+        (message, changed)
+    };
+    let first = exchange.start(&mut scratch).expect("room").initial.expect("an initial response").to_vec();
+    let (message, mut changed) = tamper(&first);
+    let mut turn = server.take(true, Some(&message));
+    let believed = loop {
+        match turn {
+            Turn::Challenge(raw) => {
+                let mut text = Vec::new();
+                let message;
+                (message, changed) = tamper(&raw);
+                Base64::encode_to(&message, &mut text).expect("a Vec has room");
+                let next =
+                    exchange.challenge(Base64::new(&text).expect("base64"), &mut scratch).expect("room");
+                let Move::Respond(response) = next else { break false };
+                let response = response.to_vec();
+                let message;
+                (message, changed) = tamper(&response);
+                turn = server.take(false, Some(&message));
+            }
+            Turn::Success => break exchange.success().is_ok(),
+            Turn::Failure => break false,
+        }
+    };
+    assert_eq!(believed, !changed, "{name}, message {at_message}");
+}
