@@ -175,7 +175,7 @@ pub struct LoginContext<'a> {
     pub peer: Option<SocketAddr>,
     /// Whether the connection is protected by TLS.
     pub tls: bool,
-    /// The SASL mechanism, or `USER` for `USER`/`PASS`.
+    /// The SASL mechanism, `USER` for `USER`/`PASS`, or `APOP`.
     pub mechanism: &'a str,
 }
 

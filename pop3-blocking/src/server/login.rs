@@ -3,11 +3,16 @@
 //! | what happened | reply |
 //! |---|---|
 //! | unknown user, wrong password, identity not allowed | `-ERR [AUTH]`, after the delay (RFC 3206) |
-//! | malformed SASL message | `-ERR` |
+//! | a token is refused | a challenge that says why; whatever comes back, `-ERR [AUTH]` (RP-XO.3) |
+//! | malformed SASL message, or a channel binding that is not this connection's | `-ERR` |
 //! | the user must wait | `-ERR [LOGIN-DELAY]` |
 //! | the maildrop is locked; the credentials were right | `-ERR [IN-USE]` (R2449-8.2) |
 //! | a fault that may pass, too many connections or checks | `-ERR [SYS/TEMP]` |
 //! | a fault that needs a human, a maildrop over the limit | `-ERR [SYS/PERM]` |
+//!
+//! Names and passwords are prepared by SASLprep before anybody is asked about them (R4616-2.3). For users whom the
+//! authenticator does not know SCRAM, CRAM-MD5 and APOP take their course with keys and secrets made up for the name
+//! (R5802-5.9). What may be used once on a connection is used up before the answer is written (R25).
 //!
 //! What a client could learn from is the same for every user: the words, and the time, which is counted from the start
 //! of the check and padded to a fixed length (R26, PB-S48).

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::scheme::tests::SPENT;
 use super::*;
+use crate::auth::keys::DERIVED;
 
 // crypt(3) of libxcrypt 4.4, for "correct horse battery"
 const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuuqREtd3VJD2QVZbuFskFSLk6eRIrQoOS";
@@ -158,6 +159,19 @@ fn r5802_5_9_unknown_users_are_shown_what_most_users_have() {
     }
     assert_eq!(told(&users, "nobody", ScramHash::Sha1).1, 4096);
     assert_ne!(told(&users, "nobody2", ScramHash::Sha256).0, salt);
+}
+
+#[test]
+fn pb_s48_keys_for_scram_cost_the_same_whoever_asks() {
+    for (plain, iterations) in [("", 0), ("p:{PLAIN}x\n", 4096)] {
+        let users = table(&format!("{plain}a:{SCRAM_256}\nb:{BCRYPT}\nc:{{EXTERNAL}}\nd:{{SECRET}}x"));
+        let decoys = Decoys::random().unwrap();
+        for user in ["p", "a", "b", "c", "d", "nobody"] {
+            DERIVED.with(|derived| derived.set(0));
+            users.scram_keys(user, ScramHash::Sha256, true, &decoys);
+            assert_eq!(DERIVED.with(std::cell::Cell::get), iterations, "{user}");
+        }
+    }
 }
 
 #[test]
