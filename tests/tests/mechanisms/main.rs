@@ -6,6 +6,7 @@
 mod client;
 mod dovecot;
 mod keys;
+mod program;
 mod server;
 
 use std::path::PathBuf;
