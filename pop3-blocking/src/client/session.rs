@@ -256,3 +256,45 @@ impl<S: Stream> Session<S> {
         self.noop().map(|()| true)
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    use super::super::{ClientOptions, Connection};
+    use crate::Transport;
+
+    #[test]
+    fn pb_q32_the_clock_decides_when_a_noop_is_sent() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let server = std::thread::spawn(move || {
+            (&theirs).write_all(b"+OK\r\n").unwrap();
+            let mut seen = Vec::new();
+            for line in BufReader::new(&theirs).lines().map_while(Result::ok) {
+                let reply: &[u8] = if line == "CAPA" { b"-ERR\r\n" } else { b"+OK\r\n" };
+                (&theirs).write_all(reply).unwrap();
+                seen.push(line);
+            }
+            seen
+        });
+        let mut options = ClientOptions::default();
+        options.keep_alive = Some(Duration::from_secs(50));
+        let mut connection = Connection::over(Transport::plain(ours), options).unwrap();
+        connection.allow_cleartext_login();
+        let mut session = connection.login("a", "b").unwrap();
+        let sent = session.link.last_sent;
+        for (seconds, noop) in [(0, false), (49, false), (50, true)] {
+            let now = sent + Duration::from_secs(seconds);
+            assert_eq!(session.keep_alive_at(now).unwrap(), noop, "{seconds}");
+        }
+        // The NOOP was sent just now, so that the silence begins anew.
+        assert!(session.link.last_sent > sent);
+        let now = session.link.last_sent + Duration::from_secs(49);
+        assert!(!session.keep_alive_at(now).unwrap());
+        drop(session);
+        assert_eq!(server.join().unwrap(), ["CAPA", "USER a", "PASS b", "NOOP"]);
+    }
+}

@@ -62,6 +62,10 @@ const fn leads_on(error: &Error) -> bool {
     }
 }
 
+fn is_about_credentials(error: &Error) -> bool {
+    error.refused().is_some_and(|refused| matches!(refused.code, None | Some(CodeKind::Auth)))
+}
+
 impl Connection<TcpStream> {
     /// Finds the server of a mail domain and connects to it, with what RFC 6186 has for its certificate
     /// ([`Candidate::usual_reference`]).
@@ -94,6 +98,9 @@ impl<S: Stream> Connection<S> {
     /// The second name is tried on the same connection, and only if the refusal was about the credentials. If both are
     /// refused, or the server closed after the first, ask the user for the name (R6186-4.1).
     ///
+    /// Where logins are bound to the connection, by SCRAM with `-PLUS`, it has room for one (R9266-4.1): then the refusal
+    /// of the first name comes back, and the second one wants a connection of its own.
+    ///
     /// # Errors
     ///
     /// As [`login`](Self::login), for the name tried last.
@@ -103,16 +110,21 @@ impl<S: Stream> Connection<S> {
         password: &str,
     ) -> Result<(Session<S>, &'a str), LoginFailed<S>> {
         let mut names = login_names(address).peekable();
-        let mut connection = self;
+        let (mut connection, mut first) = (self, None);
         loop {
             // There is always a first name, and a further one whenever the loop comes around.
             let name = names.next().unwrap_or(address);
             match connection.login(name, password) {
                 Ok(session) => return Ok((session, name)),
-                Err(LoginFailed { error: Error::Refused(refused), connection: Some(same) })
-                    if names.peek().is_some() && matches!(refused.code, None | Some(CodeKind::Auth)) =>
-                {
-                    connection = same;
+                Err(LoginFailed {
+                    error: error @ (Error::Refused(_) | Error::ProofRefused(..)),
+                    connection: Some(same),
+                }) if names.peek().is_some() && is_about_credentials(&error) => {
+                    (connection, first) = (same, Some(error));
+                }
+                Err(LoginFailed { error: Error::NoMethod(offers), connection }) => {
+                    let error = first.unwrap_or(Error::NoMethod(offers));
+                    return Err(LoginFailed { error, connection });
                 }
                 Err(failed) => return Err(failed),
             }

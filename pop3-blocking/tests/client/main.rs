@@ -7,6 +7,7 @@ mod certificates;
 mod choice;
 mod fixture;
 mod modes;
+mod pair;
 mod scram;
 mod sessions;
 mod tokens;
