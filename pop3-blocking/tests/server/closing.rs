@@ -19,7 +19,7 @@ fn quit(round: usize, address: SocketAddr, tls: Option<&ClientTls>) {
         1 => ("USER mrose\r\nPASS secret\r\nQUIT\r\n", 2),
         // Octets behind QUIT are never read as commands, and must not turn the end into a reset (PB-Q64).
         2 => ("USER mrose\r\nPASS secret\r\nDELE 9\r\nQUIT\r\nNOOP\r\nQUIT\r\n", 3),
-        _ => ("CAPA\r\nQUIT\r\nGET / HTTP/1.1\r\n\r\n", 9),
+        _ => ("CAPA\r\nQUIT\r\nGET / HTTP/1.1\r\n\r\n", 10),
     };
     assert_eq!(peer.line(), "+OK POP3 server ready");
     peer.send(script);

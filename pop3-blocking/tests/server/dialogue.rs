@@ -166,6 +166,7 @@ fn r2449_6_capabilities_follow_the_configuration() {
         "RESP-CODES",
         "AUTH-RESP-CODE",
         "PIPELINING",
+        "LANG",
         "LOGIN-DELAY 60",
         "EXPIRE 30",
         "IMPLEMENTATION pop3d",
