@@ -72,7 +72,8 @@
 //! | `md5` | CRAM-MD5 and APOP, for old peers; needs `sasl` |
 //! | `saslprep` | preparation of names and passwords (RFC 4013); needs `alloc` and `sasl` |
 //!
-//! RFC 1939, 2195, 2384, 2449, 2595, 2782, 3206, 3454, 4013, 4422, 4505, 4616, 5034, 5802, 5929, 6186, 7628, 7677, 9266.
+//! RFC 1939, 2195, 2384, 2449, 2595, 2782, 3206, 3454, 4013, 4422, 4505, 4616, 5034, 5802, 5929, 6186, 6856,
+//! 6858, 7628, 7677, 9266.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -35,9 +35,12 @@
 //!
 //! <!-- end -->
 //!
+//! Once `UTF8` has succeeded, `STLS` has no place any more (R6856-2.7).
+//!
 //! `AUTH` and `STLS` open exchanges in which no other command is read; the exchange of `AUTH` lies between the command
 //! and its reply and needs no state here. A session that is in [`State::Update`] or [`State::Closed`] is over: what
-//! remains is to close the connection. RFC 1939 sections 4 to 6, RFC 2595 section 4, RFC 5034 section 4.
+//! remains is to close the connection. RFC 1939 sections 4 to 6, RFC 2595 section 4, RFC 5034 section 4,
+//! RFC 6856 section 2.
 
 use core::fmt;
 

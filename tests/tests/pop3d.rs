@@ -7,8 +7,8 @@ use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
 use pop3_blocking::client::{ClientOptions, Connection, Error, Outcome};
-use pop3_blocking::pop3_proto::CodeKind;
 use pop3_blocking::pop3_proto::sasl::External;
+use pop3_blocking::pop3_proto::{CodeKind, MessageNumber};
 use pop3_blocking::tls::ClientTls;
 use pop3_tests::peers::certs::Identity;
 use pop3_tests::peers::{Certs, TempDir, User};
@@ -123,6 +123,44 @@ fn options_may_stand_in_a_file() {
     let mut session = connection.login("alice@example.net", "secret").unwrap();
     assert_eq!(session.stat().unwrap().messages, 1);
     assert!(matches!(session.quit(), Outcome::Committed));
+}
+
+#[test]
+fn r6856_2_3_r6856_2_6_r6856_3_3_utf8_and_language_are_options() {
+    // The message of the specification: 89 octets, 146 its surrogate.
+    let stored = "From: Jørgen <jørgen@exämple.net>\nTo: alice@example.net\nSubject: Grüße\n\nHallo.\n";
+    let users = [User { name: "alice@example.net", password: "secret", messages: vec![stored.into()] }];
+    let certs = Certs::new();
+    let tls = trust(&certs);
+    for (options, in_mode, without) in [
+        (&["--utf8", "surrogate", "--language", "sv"][..], 89, Ok(146)),
+        (&["--utf8", "refuse"], 89, Err(Some(CodeKind::Utf8))),
+        (&[], 89, Ok(89)),
+    ] {
+        let server = Pop3d::start(&certs, &users, options);
+        for utf8 in [true, false] {
+            let mut settings = ClientOptions::default();
+            settings.utf8 = utf8;
+            let mut connection =
+                Connection::connect_tls("localhost", server.implicit, &tls, settings).unwrap();
+            let language = if options.contains(&"sv") { "sv" } else { "i-default" };
+            assert_eq!(connection.lang("*").unwrap(), language);
+            let mut session = connection.login("alice@example.net", "secret").unwrap();
+            let number = MessageNumber::FIRST;
+            let mut message = Vec::new();
+            let got = match session.retrieve(number) {
+                Ok(mut body) => Ok(body.read_to_end(&mut message).unwrap()),
+                Err(Error::Refused(refused)) => Err(refused.code),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(got, if utf8 { Ok(in_mode) } else { without }, "{options:?}");
+            if let Ok(octets) = got {
+                assert_eq!(session.stat().unwrap().octets, Some(octets as u64));
+                assert_eq!(message.is_ascii(), octets == 146);
+            }
+            assert!(matches!(session.quit(), Outcome::Committed));
+        }
+    }
 }
 
 #[test]

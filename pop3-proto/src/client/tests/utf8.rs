@@ -209,3 +209,28 @@ fn r6856_3_4_pb_k14_a_list_of_languages_at_every_cut() {
         assert_eq!(seen.take(), "LANG: +OK \"sv \"\n");
     });
 }
+
+#[test]
+fn pb_q39_a_message_of_another_size_than_listed_arrives_whole() {
+    // As the specification has it (section 19.5): 89 octets as stored, 146 as a surrogate. Courier lists one and sends the
+    // other to clients that have not asked for UTF-8 mode.
+    let stored =
+        "From: Jørgen <jørgen@exämple.net>\r\nTo: alice@example.net\r\nSubject: Grüße\r\n\r\nHallo.\r\n";
+    let surrogate = "From: =?utf-8?Q?J=C3=B8rgen?= <invalid@internationalized-address.invalid>\r\n\
+        To: alice@example.net\r\nSubject: =?utf-8?Q?Gr=C3=BC=C3=9Fe?=\r\n\r\nHallo.\r\n";
+    for sent in [stored, surrogate] {
+        let replies = format!("+OK 1 89\r\n+OK 89\r\n{sent}.\r\n+OK\r\n");
+        cuts(replies.as_bytes(), |pieces| {
+            let mut client = logged_in_to(CRLF_CAPA, ClientLimits::DEFAULT, ClientTolerances::default());
+            for command in [Command::List(Some(n(1))), Command::Retr(n(1)), Command::Noop] {
+                send(&mut client, &command);
+            }
+            let mut seen = Seen::default();
+            pieces.iter().for_each(|piece| seen.feed(&mut client, piece));
+            let body = sent.as_bytes().escape_ascii();
+            let want =
+                format!("LIST 1: +OK \"1 89\"\nRETR 1: +OK \"89\" ...\nbody {body}\nend\nNOOP: +OK \"\"\n");
+            assert_eq!(seen.take(), want);
+        });
+    }
+}

@@ -47,7 +47,7 @@ fn opened(work: impl FnOnce()) -> u32 {
 }
 
 #[test]
-fn r6856_2_3_r6856_2_6_r6858_4_1_pb_q39_sizes_follow_what_is_sent_and_ids_do_not() {
+fn r6856_2_3_r6856_2_6_r6858_4_1_sizes_follow_what_is_sent_and_ids_do_not() {
     for first in ALL {
         let fixture = mail();
         told(&fixture, first);
