@@ -8,6 +8,7 @@ mod dovecot;
 mod keys;
 mod program;
 mod server;
+mod utf8;
 
 use std::path::PathBuf;
 use std::time::Duration;
