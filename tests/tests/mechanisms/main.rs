@@ -5,6 +5,7 @@
 
 mod client;
 mod dovecot;
+mod habits;
 mod keys;
 mod program;
 mod server;
