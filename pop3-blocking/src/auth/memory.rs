@@ -118,11 +118,12 @@ impl Authenticator for MemoryUsers {
     fn scram_keys(&self, _: &LoginContext<'_>, user: &str, hash: ScramHash) -> Result<ScramKeys, AuthError> {
         let decoys = self.decoys.as_deref().ok_or(AuthError::Rejected)?;
         let known = self.known_password(user).filter(|password| !password.is_empty());
-        // The same work for the unknown (R26).
-        let salt = decoys.salt(user, hash);
+        // The same work for known and unknown (R26).
+        let decoy = decoys.scram_keys(user, hash, DERIVED_ITERATIONS);
+        let salt = decoy.salt();
         let derived = ScramKeys::derive(hash, known.unwrap_or(b"nobody"), salt, DERIVED_ITERATIONS);
         let derived = derived.ok().filter(|_| known.is_some());
-        Ok(derived.unwrap_or_else(|| decoys.scram_keys(user, hash, DERIVED_ITERATIONS)))
+        Ok(derived.unwrap_or(decoy))
     }
 
     fn secret(&self, _: &LoginContext<'_>, user: &str) -> Result<SharedSecret, AuthError> {

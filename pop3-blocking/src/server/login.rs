@@ -247,12 +247,13 @@ impl<T: Stream> Connection<'_, T> {
             Query::External { authzid } => (self.certified()?, authzid),
             Query::ScramKeys { authcid, hash } => {
                 let user = self.prepared(authcid)?;
+                // Made whether they are needed or not, so that the time does not tell.
+                let decoys = self.shared.decoys.as_ref();
+                let decoy = decoys.map(|decoys| decoys.scram_keys(&user, hash, DECOY_ITERATIONS));
                 let known = self.check(mechanism, |users, cx| users.scram_keys(cx, &user, hash));
-                return match (known, &self.shared.decoys) {
+                return match (known, decoy) {
                     // The exchange goes on, and fails at the proof (R5802-5.9).
-                    (Err(Refusal::Credentials), Some(decoys)) => {
-                        Ok(Given::Keys(decoys.scram_keys(&user, hash, DECOY_ITERATIONS)))
-                    }
+                    (Err(Refusal::Credentials), Some(decoy)) => Ok(Given::Keys(decoy)),
                     (known, _) => known.map(Given::Keys),
                 };
             }

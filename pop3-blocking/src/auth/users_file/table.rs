@@ -148,16 +148,16 @@ impl Table {
             Stored::Plain(password) => Some(password.as_slice()),
             _ => None,
         });
+        // Made for every user, so that it takes its time for every user.
+        let iterations = ScramHash::ALL.iter().zip(self.iterations).find(|(other, _)| **other == hash);
+        let decoy = decoys.scram_keys(user, hash, iterations.map_or(DERIVED_ITERATIONS, |(_, most)| most));
         let derived = if self.derives {
-            let salt = decoys.salt(user, hash);
+            let salt = decoy.salt();
             ScramKeys::derive(hash, password.unwrap_or(b"nobody"), salt, DERIVED_ITERATIONS).ok()
         } else {
             None
         };
-        kept.or_else(|| derived.filter(|_| password.is_some())).unwrap_or_else(|| {
-            let iterations = ScramHash::ALL.iter().zip(self.iterations).find(|(other, _)| **other == hash);
-            decoys.scram_keys(user, hash, iterations.map_or(DERIVED_ITERATIONS, |(_, most)| most))
-        })
+        kept.or_else(|| derived.filter(|_| password.is_some())).unwrap_or(decoy)
     }
 
     /// The secret of `user` for CRAM-MD5 and APOP.
