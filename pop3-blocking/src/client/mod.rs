@@ -20,6 +20,21 @@
 //! }
 //! ```
 //!
+//! [`Connection::login`] takes the strongest way to log in that the server offers. [`Credentials`] say more: a token, a
+//! certificate and nothing else, or a policy.
+//!
+//! ```
+//! use pop3_blocking::client::{AuthPolicy, Credentials, Strength};
+//!
+//! // The password never leaves, and nobody is in between.
+//! let bound = AuthPolicy::new().minimum(Strength::ChannelBound);
+//! let alice = Credentials::password("alice", "wonderland").policy(bound);
+//! // There is no password that could leave.
+//! let by_certificate = Credentials::certificate();
+//! // session = connection.log_in(&alice)?
+//! # let _ = (alice, by_certificate);
+//! ```
+//!
 //! Every wait has an end; every size has a limit ([`ClientOptions`]). A refusal of the server is [`Error::Refused`] with
 //! its own words. What was not received whole is never handed out as complete, and nothing counts as deleted before
 //! [`Outcome::Committed`].
