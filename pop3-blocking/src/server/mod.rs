@@ -230,6 +230,9 @@ impl ServerBuilder {
     /// Offers `UTF8` (RFC 6856), with UTF-8 in names and passwords, unless set to [`Utf8Policy::Off`], as it is without this
     /// call. A client that asks for it before its login gets messages as they are stored; for the others see
     /// [`Utf8Policy`]. The store must follow: see [`Store::follows_utf8_headers`].
+    ///
+    /// Mail in other charsets is not converted in UTF-8 mode, which RFC 6856 section 2.1 would have: in which charset a raw
+    /// header is nobody can tell, what is labelled clients can convert themselves, and signatures stay good (R6856-2.2).
     pub const fn utf8(mut self, policy: Utf8Policy) -> Self {
         self.settings.utf8 = policy;
         self

@@ -62,7 +62,7 @@ pub struct Client<const DEPTH: usize = 32> {
     banner_lines: u32,
     pipelining: bool,
     capabilities: Capabilities,
-    /// The greeting came over TLS and held a timestamp.
+    /// The greeting came over TLS and held a timestamp; one that came in clear text is never noted.
     stamped: bool,
     /// `UTF8` was sent.
     utf8_sent: bool,
@@ -309,7 +309,6 @@ impl<const DEPTH: usize> Client<DEPTH> {
         self.projected = State::Authorization;
         self.security = Security::Tls;
         self.capabilities = Capabilities::default();
-        self.stamped = false;
         self.framer = Framer::new(self.tolerances.lenient_lf);
         self.unread = false;
         Ok(())
