@@ -280,8 +280,7 @@ mod tests {
             }
             seen
         });
-        let mut options = ClientOptions::default();
-        options.keep_alive = Some(Duration::from_secs(50));
+        let options = ClientOptions { keep_alive: Some(Duration::from_secs(50)), ..ClientOptions::default() };
         let mut connection = Connection::over(Transport::plain(ours), options).unwrap();
         connection.allow_cleartext_login();
         let mut session = connection.login("a", "b").unwrap();
