@@ -3,6 +3,29 @@
 use crate::fake::{Act, Fake, mail, say};
 use crate::home::Home;
 
+#[test]
+fn r2595_9_1_a_session_that_is_not_private_is_told_and_weak_ways_can_be_refused() {
+    let (home, fake) = (Home::new(), Fake::good(two()));
+    for (more, warned) in [(&[][..], true), (&["--quiet"], false), (&["--json"], false)] {
+        assert_eq!(home.pop3("stat", &fake, more).expect(0).warned, warned, "{more:?}");
+    }
+    fake.forget_commands();
+    home.pop3("stat", &fake, &["--json", "--min-strength", "proven"]).expect_error(77, "login");
+    assert!(fake.said("USER").is_empty());
+}
+
+#[test]
+fn pb_q04_what_top_brings_is_never_taken_for_the_message() {
+    let home = Home::new();
+    let fake = Fake::start(mail(2, 4000), &["UIDL", "TOP", "USER"], |moment| match moment.line {
+        line if line.starts_with("TOP") => say("+OK\r\nSubject: another one, cut\r\n.\r\n"),
+        _ => Act::Usual,
+    });
+    home.pop3("top", &fake, &["1", "1000"]).expect(0);
+    home.fetch(&fake, &[]).expect(0);
+    assert_eq!((home.mail(), fake.said("TOP").len()), (crate::home::texts(&fake.left()), 1));
+}
+
 fn two() -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut two = mail(2, 0);
     two[0].1.resize(120, b'x');

@@ -15,8 +15,14 @@ pub(crate) struct Done {
     /// `None`: a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
+    /// Without the warning that there is no TLS.
     pub(crate) err: String,
+    /// Whether that warning was there.
+    pub(crate) warned: bool,
 }
+
+const NOT_PRIVATE: &str =
+    "pop3: no TLS: what is sent, the password too, can be read and changed on the way\n";
 
 impl Home {
     pub(crate) fn new() -> Self {
@@ -103,7 +109,11 @@ impl Done {
     pub(crate) fn of(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         let text = |octets| String::from_utf8(octets).unwrap();
-        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+        let (mut err, mut warned) = (text(output.stderr), false);
+        if let Some(rest) = err.strip_prefix(NOT_PRIVATE) {
+            (err, warned) = (rest.to_owned(), true);
+        }
+        Self { code: output.status.code(), out: text(output.stdout), err, warned }
     }
 
     pub(crate) fn lines(&self) -> Vec<&str> {

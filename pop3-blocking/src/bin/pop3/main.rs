@@ -45,8 +45,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Cli, Command};
+use args::{Cli, Command, TlsMode};
 use exit::Failure;
+use report::Report;
 
 fn main() -> ExitCode {
     start_log();
@@ -54,7 +55,12 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    let json = cli.command.common().json;
+    let common = cli.command.common();
+    let json = common.json;
+    if common.tls == Some(TlsMode::NoneInsecure) {
+        let report = Report::new(common);
+        report.warn("no TLS: what is sent, the password too, can be read and changed on the way");
+    }
     let done = match &cli.command {
         Command::Fetch(args) => fetch::run(args),
         Command::List(args) => list::run(args),
