@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pop3_blocking::client::{ClientOptions, Connection};
+use pop3_blocking::tls::ClientTls;
 use rcgen::ExtendedKeyUsagePurpose;
 
 use crate::fake::{Act, Fake, Mode, Moment, mail, say};
@@ -167,6 +169,36 @@ fn r8314_5_3_a_pinned_key_and_no_other() {
     let stat = |pin: &str| home_run(&place, &["stat", &url, "--json", "--timeout", "10", "--pin", pin]);
     stat(&"ab".repeat(32)).expect_error(77, "certificate");
     assert!(place.fake.said("").is_empty());
+    let tls = ClientTls::builder().ca_pem(&place.ours.pem).build().unwrap();
+    let (port, options) = (place.fake.address.port(), ClientOptions::default());
+    let connection = Connection::connect_tls("127.0.0.1", port, &tls, options).unwrap();
+    let key = connection.tls().unwrap().peer_spki_sha256().unwrap();
+    drop(connection);
+    // The authority is not named: the key is all that counts.
+    stat(&key.iter().map(|octet| format!("{octet:02x}")).collect::<String>()).expect(0);
+}
+
+#[test]
+fn pb_c32_a_token_is_in_no_log() {
+    let place = Place::new(&["SASL XOAUTH2 OAUTHBEARER"], |moment| match moment.line {
+        "AUTH XOAUTH2" => say("+ \r\n"),
+        line if line.starts_with("AUTH OAUTHBEARER") => say("+OK\r\n"),
+        line if line.starts_with("dXNlcj1") => say("-ERR [AUTH] no\r\n"),
+        "STAT" => say("+OK 0 0\r\n"),
+        _ => Act::Usual,
+    });
+    let url = place.fake.url("pops");
+    place.home.write("token", "sesame-opens\n");
+    for (mechanism, code) in [("OAUTHBEARER", 0), ("XOAUTH2", 77)] {
+        let args = ["stat", &url, "--ca", &place.ca, "--token-file", "token", "--auth", mechanism];
+        let done = Done::of(place.home.command(&args).env("POP3_LOG", "trace"));
+        done.expect(code);
+        assert!(done.err.contains("DEBUG pop3"), "nothing was logged: {}", done.err);
+        // "sesame-opens" as it is, and in base64 at each offset.
+        for form in ["sesame-opens", "c2VzYW1lLW9wZW5z", "Nlc2FtZS1vcGVuc", "zZXNhbWUtb3BlbnM"] {
+            assert!(!done.err.contains(form), "{}", done.err);
+        }
+    }
 }
 
 fn home_run(place: &Place, args: &[&str]) -> Done {
