@@ -114,9 +114,15 @@ fn row(mechanism: Mechanism) -> Vec<(&'static str, Cell)> {
                 if mechanism == Mechanism::External {
                     account.identity = Some((&stranger.0, &stranger.1));
                 }
+                let refused = format!(" mechanism={name} failures=1");
+                let before = server.log().matches(&refused).count();
                 let fetched = client.fetch(&account, After::Keep, LIMIT).unwrap();
                 assert_ne!(fetched.ended.code, Some(0), "{way}: {}", fetched.ended.output());
                 assert!(!fetched.ended.timed_out && fetched.messages.is_empty(), "{way}");
+                // EXTERNAL is not offered to a stranger, so some do not try.
+                if mechanism != Mechanism::External {
+                    server.wait_for_log(&refused, before + 1);
+                }
             }
         });
         cells.push((client.name(), cell));
