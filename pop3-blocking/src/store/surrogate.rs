@@ -3,7 +3,9 @@
 use core::fmt;
 use std::io::{self, Read};
 
-use pop3_proto::body::{BodyRules, FIELD_OCTETS, HeaderCheck, Measure, Surrogate};
+#[cfg(feature = "maildir")]
+use pop3_proto::body::HeaderCheck;
+use pop3_proto::body::{BodyRules, FIELD_OCTETS, Measure, Surrogate};
 
 /// Reads the surrogate of a message from a reader of the message; see [`Surrogate`] (RFC 6858).
 ///
@@ -65,6 +67,7 @@ impl<R> fmt::Debug for SurrogateReader<R> {
 }
 
 /// Whether the header of a message is not ASCII. Reads no further than it must.
+#[cfg(feature = "maildir")]
 pub(super) fn needs_utf8(message: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
     let mut check = HeaderCheck::new();
     while !check.is_done() {

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -100,6 +100,8 @@ struct Cut<S> {
     stream: S,
     left: Arc<AtomicUsize>,
     passed: Arc<AtomicUsize>,
+    /// Some octets did not pass.
+    cut: Arc<AtomicBool>,
     one_octet: bool,
     reads: Arc<AtomicUsize>,
     taken: Arc<AtomicUsize>,
@@ -111,6 +113,7 @@ impl<S> Cut<S> {
             stream,
             left: Arc::new(AtomicUsize::new(usize::MAX)),
             passed: Arc::default(),
+            cut: Arc::default(),
             one_octet: false,
             reads: Arc::default(),
             taken: Arc::default(),
@@ -137,6 +140,9 @@ impl<S: Read> Read for Cut<S> {
 impl<S: Write> Write for Cut<S> {
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         let left = self.left.load(Ordering::SeqCst);
+        if octets.len() > left {
+            self.cut.store(true, Ordering::SeqCst);
+        }
         let octets = &octets[..octets.len().min(left)];
         let octets = if self.one_octet { &octets[..octets.len().min(1)] } else { octets };
         if octets.is_empty() {
