@@ -29,7 +29,7 @@ fn unharmed(store: &FaultyStore, address: SocketAddr) {
 }
 
 #[test]
-fn pb_s28_a_maildrop_that_cannot_be_listed_is_a_failed_login() {
+fn r3206_4_1_pb_s28_a_maildrop_that_cannot_be_listed_is_a_failed_login() {
     for (fault, reply) in [
         (Fault::Open(Kind::Temporary), TEMPORARY),
         (Fault::Open(Kind::Permanent), PERMANENT),

@@ -253,6 +253,7 @@ impl Capabilities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Verb;
 
     #[test]
     fn r2449_5_2_pb_c25_pb_q35_unknown_capabilities_are_kept() {
@@ -314,5 +315,17 @@ mod tests {
             let line = storage[..used].strip_suffix(b"\r\n").unwrap();
             assert_eq!(Capability::parse(line), Some(capability));
         }
+    }
+
+    #[test]
+    fn r2449_6_1_the_tag_of_an_optional_command_is_its_keyword() {
+        let commands = [Verb::Top, Verb::Uidl, Verb::User, Verb::Stls, Verb::Utf8, Verb::Lang];
+        for verb in commands {
+            let capability = Capability::parse(verb.keyword().as_bytes()).unwrap();
+            assert!(!matches!(capability, Capability::Other { .. }), "{verb}");
+            assert_eq!(capability.tag(), verb.keyword().as_bytes());
+        }
+        // All tags are registered ones, which never begin with X.
+        assert!(KNOWN.iter().all(|(tag, _)| !tag.starts_with('X')));
     }
 }
