@@ -75,6 +75,18 @@ fn r2595_4_6_pb_c01_octets_behind_the_ok_to_stls_end_the_connection() {
     }
 }
 
+/// A driver that starts TLS as soon as it has seen the `+OK` must not get that far.
+#[test]
+fn r2595_4_6_the_call_that_brings_the_ok_to_stls_fails_at_once() {
+    for octets in [&b"+"[..], b"\0", b"+OK\r\n"] {
+        let mut client = stls_sent();
+        let all = [b"+OK begin TLS\r\n", octets].concat();
+        let failure = Error::PeerMisbehaved(crate::PeerMisbehaved::OctetsBehindStls);
+        assert_eq!(client.receive(&all), Err(failure));
+        assert!(client.tls_started().is_err());
+    }
+}
+
 #[test]
 fn r2595_4_3_r2595_4_5_pb_c05_after_the_handshake_nothing_is_known() {
     let (mut client, mut seen) = (stls_sent(), Seen::default());
