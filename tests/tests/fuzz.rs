@@ -134,6 +134,8 @@ fn every_target_has_its_program() {
     files(&root().join("fuzz/fuzz_targets"), &mut paths);
     let programs: Vec<_> = paths.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
     assert_eq!(programs, TARGETS.map(|(name, _)| name));
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("| {}, nothing open |", TARGETS.len())));
     let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
     for (name, _) in TARGETS {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name}");
