@@ -70,6 +70,7 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         "srv_order" => (0..20u8).map(|n| (0..40).map(|m: u8| m.wrapping_mul(n)).collect()).collect(),
         "surrogate" => [
             "From: J\u{f8}rgen <j\u{f8}rgen@ex\u{e4}mple.net>\r\nTo: alice@example.net\r\nSubject: Gr\u{fc}\u{df}e\r\n\r\nHallo.\r\n",
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: \u{fc}\r\n\r\n\u{fc}\r\n--b\r\n\r\n--b--\r\n\u{fc}",
             "Content-Type: text/plain; charset=utf-8;\n name=\"\u{fc}.txt\"; x=y\nTo: a: b@\u{e4}, \"c\u{e4}\" <d@e>;\n\n\u{e4}",
         ]
         .map(|text| with(&[9, 2, 3, 8], text.as_bytes()))

@@ -16,19 +16,24 @@
 //! header breaks, and is left as it is (RFC 6858 section 3).
 //!
 //! The header ends at the first empty line, as for `TOP`. What follows passes octet by octet, 8-bit text included
-//! (R6856-2.4), and so do the headers of parts of a multipart body: servers have always sent those as they were stored.
+//! (R6856-2.4), but for the headers of parts and of messages within the message, which are treated as its own is.
 //!
 //! A field of over [`FIELD_OCTETS`] is not held: if the part that fits is ASCII the field passes with `?` for each octet
 //! that is not, otherwise it is dropped. No header can so make memory grow, and whatever it holds, what comes out is
 //! ASCII.
 
+mod check;
 mod generate;
+mod structure;
+
+pub use check::HeaderCheck;
 
 use core::fmt;
 
-use super::{Progress, TopFilter};
+use super::Progress;
 use generate::{Out, generate};
 use memchr::memchr;
+use structure::{DELIMITER_OCTETS, Structure};
 
 /// The longest header field that is rewritten, in octets with its line ends.
 pub const FIELD_OCTETS: usize = 16 * 1024;
@@ -75,6 +80,7 @@ pub struct Surrogate<B> {
     /// The next octet begins a line.
     line_start: bool,
     phase: Phase,
+    structure: Structure,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,14 +88,14 @@ enum Phase {
     /// Taking in a field.
     Collect,
     /// Giving out what is held, from here on; then comes the next phase.
-    Give {
-        at: usize,
-        next: Next,
-    },
+    Give { at: usize, next: Next },
     /// In the rest of a long field that is passed.
     Pass,
     /// In the rest of a long field that is dropped.
     Drop,
+    /// In a body, at the start of a line that may part.
+    Line,
+    /// In a body, in a line that parts nothing.
     Body,
 }
 
@@ -97,14 +103,18 @@ enum Phase {
 enum Next {
     Field,
     RestOfField,
+    /// The next line of a body.
+    Line,
+    /// The rest of a line of a body.
     Body,
 }
 
 impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
     /// At the beginning of a message. `field` holds one header field at a time, in its first [`FIELD_OCTETS`]; with a
-    /// smaller one fewer fields are rewritten.
+    /// smaller one fewer fields are rewritten, and below 1,024 octets parts may be missed.
     pub const fn new(field: B) -> Self {
-        Self { field, held: 0, ascii: true, line_start: true, phase: Phase::Collect }
+        let structure = Structure::new();
+        Self { field, held: 0, ascii: true, line_start: true, phase: Phase::Collect, structure }
     }
 
     /// Takes octets of `source` and fills `room` with those of the surrogate, as far as both go. In an empty room nothing
@@ -124,12 +134,20 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
             let Some(&first) = rest.first() else { return Progress { read, written } };
             let continues = matches!(first, b' ' | b'\t');
             match self.phase {
+                Phase::Body if free.is_empty() => return Progress { read, written },
                 Phase::Body => {
-                    let octets = copy(rest, free);
+                    // Without parts to come there is no need to look at lines.
+                    let whole = if self.structure.is_flat() { rest } else { line_of(rest) };
+                    let octets = copy(whole, free);
+                    if !self.structure.is_flat()
+                        && whole.get(..octets).is_some_and(|line| line.ends_with(b"\n"))
+                    {
+                        self.phase = Phase::Line;
+                    }
                     read = read.saturating_add(octets);
                     written = written.saturating_add(octets);
-                    return Progress { read, written };
                 }
+                Phase::Line => read = read.saturating_add(self.line(line_of(rest))),
                 Phase::Pass | Phase::Drop if self.line_start && !continues => {
                     self.phase = Phase::Collect;
                 }
@@ -152,7 +170,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
                 }
                 Phase::Collect | Phase::Give { .. } => {
                     if self.line_start && self.held > 0 && !continues {
-                        self.phase = Phase::Give { at: 0, next: Next::Field };
+                        self.end_field(Next::Field);
                     } else {
                         read = read.saturating_add(self.collect(line_of(rest)));
                     }
@@ -163,7 +181,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
 
     /// Gives what is still held when the message has come to its end. Call it until it returns 0; `room` must not be empty.
     pub fn finish(&mut self, room: &mut [u8]) -> usize {
-        if self.phase == Phase::Collect && self.held > 0 {
+        if matches!(self.phase, Phase::Collect | Phase::Line) && self.held > 0 {
             self.phase = Phase::Give { at: 0, next: Next::Field };
         }
         if matches!(self.phase, Phase::Give { .. }) { self.give(room) } else { 0 }
@@ -177,7 +195,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
         if octets == 0 {
             // The field is over the limit.
             if self.ascii {
-                self.phase = Phase::Give { at: 0, next: Next::RestOfField };
+                self.end_field(Next::RestOfField);
             } else {
                 self.phase = Phase::Drop;
                 self.clear();
@@ -190,16 +208,64 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
         self.line_start = taken.ends_with(b"\n");
         let held = self.field.as_ref().get(..self.held).unwrap_or(&[]);
         if matches!(held, b"\n" | b"\r\n") {
+            let next = self.structure.end_of_header();
+            self.phase = Phase::Give { at: 0, next: self.after(next) };
+        } else if self.line_start && !self.structure.is_flat() {
+            // A part may end within its header.
+            if let Some(next) = self.structure.delimiter(held) {
+                self.phase = Phase::Give { at: 0, next: self.after(next) };
+            }
+        }
+        octets
+    }
+
+    /// Takes in as much of a line of a body as tells whether it parts.
+    fn line(&mut self, line: &[u8]) -> usize {
+        let limit = self.field.as_ref().len().min(DELIMITER_OCTETS);
+        let room = self.field.as_mut().get_mut(self.held..limit).unwrap_or(&mut []);
+        let octets = copy(line, room);
+        self.held = self.held.saturating_add(octets);
+        let held = self.field.as_ref().get(..self.held).unwrap_or(&[]);
+        if held.ends_with(b"\n") {
+            let next = self.structure.delimiter(held);
+            self.phase = Phase::Give { at: 0, next: next.map_or(Next::Line, |next| self.after(next)) };
+        } else if octets == 0 || !(held.starts_with(b"--") || held == b"-") {
             self.phase = Phase::Give { at: 0, next: Next::Body };
         }
         octets
+    }
+
+    /// A field is complete, or as much of it as is held.
+    fn end_field(&mut self, next: Next) {
+        let held = self.field.as_ref().get(..self.held).unwrap_or(&[]);
+        if self.ascii {
+            self.structure.field(held);
+        } else if structure::is_type(held) {
+            // What the client will see counts: a type that is dropped says nothing.
+            let mut seen = [0; structure::TYPE_OCTETS];
+            let mut out = Out::new(&mut seen, 0);
+            generate(held, &mut out);
+            let octets = out.written();
+            self.structure.field(seen.get(..octets).unwrap_or(&[]));
+        }
+        self.phase = Phase::Give { at: 0, next };
+    }
+
+    const fn after(&self, next: structure::Next) -> Next {
+        match next {
+            structure::Next::Header => Next::Field,
+            structure::Next::Body if self.structure.is_flat() => Next::Body,
+            structure::Next::Body => Next::Line,
+        }
     }
 
     /// Writes what is held, or what it becomes, from where it stands.
     fn give(&mut self, room: &mut [u8]) -> usize {
         let Phase::Give { at, next } = self.phase else { return 0 };
         let held = self.field.as_ref().get(..self.held).unwrap_or(&[]);
-        let (written, whole) = if self.ascii {
+        // A line of a body passes as it is; so does one of a header that is ASCII.
+        let as_it_is = self.ascii || matches!(next, Next::Line | Next::Body);
+        let (written, whole) = if as_it_is {
             let rest = held.get(at..).unwrap_or(&[]);
             let written = copy(rest, room);
             (written, written == rest.len())
@@ -212,6 +278,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
             self.phase = match next {
                 Next::Field => Phase::Collect,
                 Next::RestOfField => Phase::Pass,
+                Next::Line => Phase::Line,
                 Next::Body => Phase::Body,
             };
             self.clear();
@@ -233,51 +300,6 @@ impl<B> fmt::Debug for Surrogate<B> {
             .field("held", &self.held)
             .field("phase", &self.phase)
             .finish_non_exhaustive()
-    }
-}
-
-/// Finds out whether a message needs UTF-8 mode: whether its header holds anything but ASCII (R6856-2.4).
-///
-/// One that does not is its own surrogate.
-#[derive(Clone, Debug)]
-pub struct HeaderCheck {
-    header: TopFilter,
-    ended: bool,
-    needs_utf8: bool,
-}
-
-impl HeaderCheck {
-    /// At the beginning of a message.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { header: TopFilter::new(0), ended: false, needs_utf8: false }
-    }
-
-    /// Looks at the next stored octets.
-    pub fn update(&mut self, source: &[u8]) {
-        if !self.ended && !self.needs_utf8 {
-            let (header, ended) = self.header.take(source);
-            self.needs_utf8 = !header.is_ascii();
-            self.ended = ended;
-        }
-    }
-
-    /// Whether it needs UTF-8 mode, by what was seen so far.
-    #[must_use]
-    pub const fn needs_utf8(&self) -> bool {
-        self.needs_utf8
-    }
-
-    /// Whether nothing that follows can change the answer.
-    #[must_use]
-    pub const fn is_done(&self) -> bool {
-        self.ended || self.needs_utf8
-    }
-}
-
-impl Default for HeaderCheck {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -1,3 +1,4 @@
+use super::super::TopFilter;
 use super::super::tests::{cuts, strings};
 use super::*;
 use alloc::format;
@@ -288,6 +289,91 @@ fn r6856_2_3_pb_s41_a_field_over_the_limit_is_passed_or_dropped() {
 
 #[test]
 fn pb_s41_a_machine_of_its_own_takes_few_octets() {
-    assert!(size_of::<Surrogate<&mut [u8]>>() <= 64);
-    assert!(size_of::<HeaderCheck>() <= 24);
+    // Most of it for the boundaries of parts within parts.
+    assert!(size_of::<Surrogate<&mut [u8]>>() <= 1024);
+    assert!(size_of::<HeaderCheck>() <= 2048);
+}
+
+/// A message whose parts have names that are not ASCII: a file, a message within, and one within a digest.
+const PARTS: &str = "\
+From: a@example.net\r\n\
+Content-Type: multipart/mixed; boundary=\"out er\"\r\n\
+\r\n\
+Vorwort für alte Programme.\r\n\
+--out er\r\n\
+Content-Type: text/plain; charset=utf-8\r\n\
+\r\n\
+Grüße: a -- b\r\n\
+--outer\r\n\
+--out er \r\n\
+Content-Type: application/pdf;\r\n name=\"Rechnung für Jürgen.pdf\"\r\n\
+Content-Disposition: attachment; filename=\"Rechnung für Jürgen.pdf\"\r\n\
+Content-Transfer-Encoding: base64\r\n\
+\r\n\
+AAAA\r\n\
+--out er\r\n\
+Content-Type: message/rfc822\r\n\
+\r\n\
+Subject: Größe\r\n\
+Content-Type: multipart/digest; boundary=inner\r\n\
+\r\n\
+--inner\r\n\
+\r\n\
+Subject: Übermut\r\n\
+\r\n\
+tut selten gut, ü\r\n\
+--inner--\r\n\
+Subject: kein Feld, ü\r\n\
+--out er--\r\n\
+Nachwort: ü\r\n";
+
+#[test]
+fn r6856_2_3_r6858_2_2_headers_of_parts_are_treated_as_the_message_s_own() {
+    let want = PARTS
+        .replace(";\r\n name=\"Rechnung für Jürgen.pdf\"", "")
+        .replace("; filename=\"Rechnung für Jürgen.pdf\"", "")
+        .replace("Subject: Größe", "Subject: =?utf-8?Q?Gr=C3=B6=C3=9Fe?=")
+        .replace("Subject: Übermut", "Subject: =?utf-8?Q?=C3=9Cbermut?=");
+    let got = surrogate(PARTS.as_bytes());
+    assert_eq!(String::from_utf8(got).unwrap(), want);
+    assert!(needs_utf8(PARTS.as_bytes()) && !needs_utf8(want.as_bytes()));
+    assert_eq!(surrogate(want.as_bytes()), want.as_bytes());
+    // With LF alone, as many a store has it, in lines that are left as they are.
+    let plain = PARTS.replace("\r\n", "\n");
+    let got = String::from_utf8(surrogate(plain.as_bytes())).unwrap();
+    assert_eq!(got.replace("\r\n", "\n"), want.replace("\r\n", "\n"));
+}
+
+#[test]
+fn r6856_2_4_bodies_of_parts_are_left_alone() {
+    for message in [
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nSubject: ü\n--b--\nSubject: ü\n",
+        // Lines that part nothing: another boundary, text behind it, none at all, too long a line.
+        "Content-Type: multipart/mixed; boundary=b\n\n--c\nSubject: ü\n--b x\nSubject: ü\n",
+        "Content-Type: text/plain; boundary=b\n\n--b\nSubject: ü\n",
+        &format!("Content-Type: multipart/mixed; boundary=b\n\n--b{}\nSubject: ü\n", " ".repeat(200)),
+        "Content-Type: multipart/mixed\n\n--\nSubject: ü\n",
+    ] {
+        assert!(!needs_utf8(message.as_bytes()), "{message}");
+        assert_eq!(surrogate(message.as_bytes()), message.as_bytes(), "{message}");
+    }
+}
+
+#[test]
+fn r6856_2_3_parts_lie_no_deeper_than_is_looked_at() {
+    let mut message = String::new();
+    for depth in 0..12 {
+        message += &format!("Content-Type: multipart/mixed; boundary=b{depth}\n\n--b{depth}\n");
+    }
+    message += "Subject: ü\n\n";
+    // Deeper ones count as text; the outer ones are followed on.
+    assert!(!needs_utf8(message.as_bytes()));
+    assert_eq!(surrogate(message.as_bytes()), message.as_bytes());
+    message += "--b7\nSubject: ü\n\n";
+    assert!(needs_utf8(message.as_bytes()));
+    assert!(
+        String::from_utf8(surrogate(message.as_bytes()))
+            .unwrap()
+            .ends_with("--b7\nSubject: =?utf-8?Q?=C3=BC?=\r\n\n")
+    );
 }
