@@ -4,8 +4,9 @@
 //! octet of a message is stuffed too (row PB-S08). Octets are added, never held back: an added CR or dot is written
 //! and moves the state so that the octet it precedes is plain. That is why a call may stop between any two octets.
 
+use super::scan::Scan;
 use crate::{Full, Sink};
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 /// Which changes a message undergoes on its way out, besides line ends.
 ///
@@ -108,6 +109,11 @@ impl BodyEncoder {
                         self.scan.take(next);
                         read = read.saturating_add(1);
                         written = written.saturating_add(2);
+                        let (rest, room) =
+                            (src.get(read..).unwrap_or(&[]), dst.get_mut(written..).unwrap_or(&mut []));
+                        let lines = self.lines(rest, room);
+                        read = read.saturating_add(lines.read);
+                        written = written.saturating_add(lines.written);
                     }
                     [only] => {
                         *only = added;
@@ -129,6 +135,34 @@ impl BodyEncoder {
             read = read.saturating_add(n);
             written = written.saturating_add(n);
         }
+        Progress { read, written }
+    }
+
+    /// Encodes whole lines that end in LF alone, as many as there are and as fit.
+    fn lines(&mut self, src: &[u8], dst: &mut [u8]) -> Progress {
+        let (mut room, mut written) = (dst, 0usize);
+        let mask_nul = self.mask_nul;
+        let read = self.scan.lines(src, |octets, length| {
+            let stuffed = usize::from(octets.first() == Some(&b'.'));
+            let after = stuffed.saturating_add(length);
+            let behind = after.saturating_add(2);
+            if room.len() < behind {
+                return false;
+            }
+            if let (1, Some(dot)) = (stuffed, room.first_mut()) {
+                *dot = b'.';
+            }
+            copy(octets, length, room.get_mut(stuffed..).unwrap_or(&mut []));
+            if let Some(line) = room.get_mut(..after).filter(|_| mask_nul) {
+                mask(line);
+            }
+            if let Some(end) = room.get_mut(after..).and_then(<[u8]>::first_chunk_mut) {
+                *end = *b"\r\n";
+            }
+            written = written.saturating_add(behind);
+            room = core::mem::take(&mut room).get_mut(behind..).unwrap_or(&mut []);
+            true
+        });
         Progress { read, written }
     }
 
@@ -171,7 +205,22 @@ impl BodyEncoder {
     ///
     /// RFC 1939 section 11; row R1939-5.6.
     pub const fn octets(&self) -> u64 {
-        self.scan.octets
+        self.scan.octets()
+    }
+}
+
+/// Copies the first `length` octets, and may copy others behind them to room that is not used yet: blocks of fixed
+/// size are copied without a call, which for the usual line is what most of the time would go to.
+#[inline]
+fn copy(from: &[u8], length: usize, to: &mut [u8]) {
+    const BLOCK: usize = 32;
+    let whole = length.div_ceil(BLOCK).saturating_mul(BLOCK);
+    if let (Some(from), Some(to), true) = (from.get(..whole), to.get_mut(..whole), whole <= 4 * BLOCK) {
+        for (from, to) in from.chunks_exact(BLOCK).zip(to.chunks_exact_mut(BLOCK)) {
+            to.copy_from_slice(from);
+        }
+    } else if let (Some(from), Some(to)) = (from.get(..length), to.get_mut(..length)) {
+        to.copy_from_slice(from);
     }
 }
 
@@ -183,182 +232,6 @@ fn mask(octets: &mut [u8]) {
         *nul = 0x80;
         rest = behind;
     }
-}
-
-/// The place in a line of source octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Before the first octet of a line.
-    Start,
-    /// The line holds one CR and nothing else.
-    LoneCr,
-    /// The last octet is not CR.
-    Text,
-    /// The last octet is CR, and others are before it.
-    Cr,
-}
-
-impl Place {
-    /// The place after further octets of the same line, among which is no LF.
-    pub(super) fn after(self, octets: &[u8]) -> Self {
-        match octets.split_last() {
-            None => self,
-            Some((b'\r', [])) if self == Self::Start => Self::LoneCr,
-            Some((b'\r', _)) => Self::Cr,
-            Some(_) => Self::Text,
-        }
-    }
-
-    /// Whether an LF here ends an empty line.
-    pub(super) const fn is_blank(self) -> bool {
-        matches!(self, Self::Start | Self::LoneCr)
-    }
-
-    /// Whether an LF here is the second half of CRLF.
-    const fn is_after_cr(self) -> bool {
-        matches!(self, Self::LoneCr | Self::Cr)
-    }
-}
-
-/// Finds out what stays and what is added, and counts: all of the encoder but the copying.
-#[derive(Clone, Debug)]
-pub(super) struct Scan {
-    place: Place,
-    /// Whether an empty line at the end is still wanted.
-    wants_separator: bool,
-    /// Message octets so far.
-    octets: u64,
-}
-
-impl Scan {
-    pub(super) const fn new(rules: BodyRules) -> Self {
-        Self { place: Place::Start, wants_separator: rules.add_header_separator, octets: 0 }
-    }
-
-    /// The octet that must be added before `next`, if any. Afterwards `next` is plain.
-    pub(super) fn insertion(&mut self, next: u8) -> Option<u8> {
-        match (self.place, next) {
-            (Place::Start, b'.') => {
-                self.place = Place::Text;
-                Some(b'.')
-            }
-            (Place::Start | Place::Text, b'\n') => {
-                self.place = self.place.after(b"\r");
-                self.octets = self.octets.saturating_add(1);
-                Some(b'\r')
-            }
-            _ => None,
-        }
-    }
-
-    /// Takes the one octet before which something was added.
-    pub(super) fn take(&mut self, octet: u8) {
-        if octet == b'\n' {
-            self.wants_separator &= !self.place.is_blank();
-            self.place = Place::Start;
-        }
-        self.octets = self.octets.saturating_add(1);
-    }
-
-    /// Takes octets that need nothing added between them; returns how many. The first one is known to be plain, so
-    /// it is one at least.
-    pub(super) fn run(&mut self, src: &[u8]) -> usize {
-        let taken = if self.wants_separator {
-            self.header_run(src)
-        } else {
-            let taken = plain_run(src);
-            // Empty lines do not matter any more, and all else is told by the last octet.
-            self.place = match src.get(..taken).and_then(<[u8]>::last) {
-                None => self.place,
-                Some(b'\n') => Place::Start,
-                Some(b'\r') => Place::Cr,
-                Some(_) => Place::Text,
-            };
-            taken
-        };
-        self.octets = self.octets.saturating_add(u64::try_from(taken).unwrap_or(u64::MAX));
-        taken
-    }
-
-    /// Like [`plain_run`], but looks for an empty line and stops behind it.
-    fn header_run(&mut self, src: &[u8]) -> usize {
-        let mut line_start = 0usize;
-        for lf in memchr_iter(b'\n', src) {
-            self.place = self.place.after(src.get(line_start..lf).unwrap_or(&[]));
-            if !self.place.is_after_cr() {
-                return lf;
-            }
-            self.wants_separator = !self.place.is_blank();
-            self.place = Place::Start;
-            line_start = lf.saturating_add(1);
-            if !self.wants_separator || src.get(line_start) == Some(&b'.') {
-                return line_start;
-            }
-        }
-        self.place = self.place.after(src.get(line_start..).unwrap_or(&[]));
-        src.len()
-    }
-
-    /// Ends the message: counts the line ends that are missing and returns how many, 0 to 2.
-    pub(super) fn complete(&mut self) -> u8 {
-        let unended = u8::from(self.place != Place::Start);
-        let lines = unended.saturating_add(u8::from(self.wants_separator));
-        self.place = Place::Start;
-        self.wants_separator = false;
-        self.octets = self.octets.saturating_add(u64::from(lines).saturating_mul(2));
-        lines
-    }
-
-    pub(super) const fn octets(&self) -> u64 {
-        self.octets
-    }
-}
-
-/// How many octets need nothing added between them, if the first one is plain: up to an LF without CR, or up to a dot
-/// behind an LF.
-fn plain_run(src: &[u8]) -> usize {
-    let mut at = 0usize;
-    if src.first() == Some(&b'\n') {
-        if src.get(1) == Some(&b'.') {
-            return 1;
-        }
-        at = 1;
-    }
-    loop {
-        let Some(found) = src.get(at..).and_then(|rest| memchr(b'\n', rest)) else { return src.len() };
-        let lf = at.saturating_add(found);
-        if lf.checked_sub(1).and_then(|before| src.get(before)) != Some(&b'\r') {
-            return lf;
-        }
-        at = lf.saturating_add(1);
-        if src.get(at) == Some(&b'.') {
-            return at;
-        }
-        // One line that ends in CRLF promises others.
-        at = at.saturating_add(plain_blocks(src, at));
-    }
-}
-
-/// How many octets of `src` from `at` on are plain, in whole blocks; the octet before `at` must be known.
-///
-/// It asks the question of [`plain_run`] of each octet and both its neighbours. That is more work than to search for
-/// line ends, but it has no branch inside a block, so the compiler makes vector instructions of it.
-fn plain_blocks(src: &[u8], at: usize) -> usize {
-    const BLOCK: usize = 64;
-    let mut taken = 0usize;
-    let Some(mut rest) = at.checked_sub(1).and_then(|before| src.get(before..)) else { return 0 };
-    while let Some(window) = rest.first_chunk::<{ BLOCK + 2 }>() {
-        let octets = window.iter().zip(window.iter().skip(1)).zip(window.iter().skip(2));
-        let special = octets.fold(false, |special, ((&before, &octet), &behind)| {
-            special | ((octet == b'\n') & ((before != b'\r') | (behind == b'.')))
-        });
-        if special {
-            break;
-        }
-        taken = taken.saturating_add(BLOCK);
-        rest = rest.get(BLOCK..).unwrap_or(&[]);
-    }
-    taken
 }
 
 #[cfg(test)]
@@ -386,6 +259,24 @@ mod tests {
                 let expected = stuffed(&canonical(message, rules));
                 cuts(message, |pieces| assert_eq!(encoded(pieces, 3, rules), expected, "{message:?}"));
             });
+        }
+    }
+
+    #[test]
+    fn r1939_3_7_lines_with_bare_lf_of_every_length_into_every_room() {
+        // Each length twice: by itself, and with a dot and a NUL in it. The room is used up at every place of a line.
+        let mut message = b"\n\n".to_vec();
+        for length in 0..140 {
+            message.extend(vec![b'x'; length]);
+            message.extend(b"\n.");
+            message.extend(vec![0; length]);
+            message.extend(if length % 5 == 4 { &b"\r\n"[..] } else { b"\n" });
+        }
+        for rules in all_rules() {
+            let expected = stuffed(&canonical(&message, rules));
+            for room in 1..400 {
+                assert!(encoded([&message[..]], room, rules) == expected, "{room} {rules:?}");
+            }
         }
     }
 

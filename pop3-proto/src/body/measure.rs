@@ -2,7 +2,8 @@
 //!
 //! It runs the scanner of the encoder, so the two cannot disagree.
 
-use super::encode::{BodyRules, Scan};
+use super::encode::BodyRules;
+use super::scan::Scan;
 
 /// Counts the octets that a client will count when it receives the message.
 ///
@@ -29,7 +30,8 @@ impl Measure {
         while let Some(&next) = rest.first() {
             let taken = if self.scan.insertion(next).is_some() {
                 self.scan.take(next);
-                1
+                let behind = rest.get(1..).unwrap_or(&[]);
+                self.scan.lines(behind, |_, _| true).saturating_add(1)
             } else {
                 self.scan.run(rest)
             };

@@ -36,6 +36,7 @@
 mod decode;
 mod encode;
 mod measure;
+mod scan;
 mod surrogate;
 mod top;
 

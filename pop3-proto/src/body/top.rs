@@ -2,7 +2,7 @@
 //!
 //! It works on stored octets, before they are encoded, so that `TOP` and `RETR` share one encoder.
 
-use super::encode::Place;
+use super::scan::Place;
 use memchr::memchr_iter;
 
 /// Passes the part of a message that `TOP` shows.
