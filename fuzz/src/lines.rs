@@ -85,10 +85,12 @@ pub fn list_line(input: &[u8]) {
     if let Some(listing) = UniqueIdListing::parse(input) {
         let mut line = Vec::new();
         assert!(!listing.unique_id.as_bytes().is_empty());
-        listing.encode(&mut line).expect("a Vec has room");
-        // Servers send conformant ids alone; a client keeps what it was given, and sends none.
+        // A client keeps what it was given; only conformant ids can be sent.
+        assert_eq!(listing.encode(&mut line).is_ok(), listing.unique_id.is_conformant());
         if listing.unique_id.is_conformant() {
             assert_eq!(UniqueIdListing::parse(one_line(&line)), Some(listing));
+        } else {
+            assert!(line.is_empty());
         }
         if listing.unique_id.is_conformant() {
             assert!((1..=70).contains(&listing.unique_id.as_bytes().len()));

@@ -142,7 +142,7 @@ pub use codec::{
     Arg, ArgError, Base64, Base64Error, Capabilities, Capability, CodeKind, Command, CommandError,
     DropListing, FIRST_LINE_OCTETS, InitialResponse, LanguageListing, LineKind, MechanismName, MessageNumber,
     ReplyLine, ReplyShape, ResponseCode, ScanListing, Secret, Status, StatusLine, UNIQUE_ID_OCTETS, UniqueId,
-    UniqueIdListing, Verb, Words, encode_status, encode_status_utf8, parse_number,
+    UniqueIdError, UniqueIdListing, Verb, Words, encode_status, encode_status_utf8, parse_number,
 };
 pub use error::{ApiMisuse, Error, PeerMisbehaved, ReplyError, SendError};
 pub use limits::{ClientLimits, ClientTolerances, ServerLimits, Timeout, WaitingFor};

@@ -79,6 +79,33 @@ impl<'a> UniqueId<'a> {
     }
 }
 
+/// Why a line of `UIDL` was not written. Nothing was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UniqueIdError {
+    /// The output has not the room. Flush it and try again.
+    Full(Full),
+    /// The id does not [conform](UniqueId::is_conformant).
+    NotConformant,
+}
+
+impl From<Full> for UniqueIdError {
+    fn from(full: Full) -> Self {
+        Self::Full(full)
+    }
+}
+
+impl fmt::Display for UniqueIdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Full(full) => full.fmt(f),
+            Self::NotConformant => f.write_str("unique-id cannot be sent: not 1 to 70 octets of 21 to 7E"),
+        }
+    }
+}
+
+impl core::error::Error for UniqueIdError {}
+
 impl fmt::Debug for UniqueId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{}\"", self.0.escape_ascii())
@@ -160,10 +187,15 @@ impl<'a> UniqueIdListing<'a> {
     ///
     /// # Errors
     ///
-    /// [`Full`]: `out` has not the room.
-    pub fn encode(&self, out: &mut (impl Sink + ?Sized)) -> Result<(), Full> {
+    /// - [`UniqueIdError::Full`]: `out` has not the room.
+    /// - [`UniqueIdError::NotConformant`]: the id cannot be sent (R1939-7.2). One that came from a peer may hold anything,
+    ///   a line end included.
+    pub fn encode(&self, out: &mut (impl Sink + ?Sized)) -> Result<(), UniqueIdError> {
+        if !self.unique_id.is_conformant() {
+            return Err(UniqueIdError::NotConformant);
+        }
         let number = Digits::new(u64::from(self.number.get()));
-        put_line(&[number.as_bytes(), b" ", self.unique_id.as_bytes(), b"\r\n"], out)
+        Ok(put_line(&[number.as_bytes(), b" ", self.unique_id.as_bytes(), b"\r\n"], out)?)
     }
 }
 
@@ -289,6 +321,19 @@ mod tests {
         let id = UniqueId::new(b"0000004e00000001").unwrap();
         UniqueIdListing::new(n(1), id).encode(&mut TestSink(&mut out)).unwrap();
         assert_eq!(out, b"1 0000004e00000001\r\n");
+    }
+
+    #[test]
+    fn r1939_7_2_r18_an_id_that_does_not_conform_is_not_sent() {
+        for odd in [&b"a\r\nb"[..], b"a\nb", b"a\r", b"a b", b"a\0", b"\x7f", b"\xe4", &[b'x'; 71]] {
+            let mut out = Vec::new();
+            let listing = UniqueIdListing::new(n(1), UniqueId::new(odd).unwrap());
+            assert_eq!(listing.encode(&mut TestSink(&mut out)), Err(UniqueIdError::NotConformant));
+            assert!(out.is_empty(), "{odd:?}");
+        }
+        let mut small = &mut [0; 9][..];
+        let listing = UniqueIdListing::new(n(1), UniqueId::new(b"abcdef").unwrap());
+        assert_eq!(listing.encode(&mut small), Err(UniqueIdError::Full(Full { needed: 10 })));
     }
 
     struct TestSink<'a>(&'a mut Vec<u8>);

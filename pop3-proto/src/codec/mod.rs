@@ -20,7 +20,7 @@ pub use capability::{Capabilities, Capability, Words};
 pub use command::{Command, CommandError};
 pub use language::LanguageListing;
 pub(crate) use listing::put_line;
-pub use listing::{DropListing, ScanListing, UNIQUE_ID_OCTETS, UniqueId, UniqueIdListing};
+pub use listing::{DropListing, ScanListing, UNIQUE_ID_OCTETS, UniqueId, UniqueIdError, UniqueIdListing};
 pub use mechanism::MechanismName;
 pub use status::{
     CodeKind, FIRST_LINE_OCTETS, ReplyLine, ResponseCode, Status, StatusLine, encode_status,

@@ -6,8 +6,8 @@
 use super::Server;
 use super::offer::SessionConfig;
 use crate::buffer::Sink;
-use crate::codec::MessageNumber;
-use crate::error::ReplyError;
+use crate::codec::{MessageNumber, UniqueIdError};
+use crate::error::{ApiMisuse, ReplyError};
 use crate::maildrop::{Index, Storage};
 
 /// A list that is being written, and where it stands.
@@ -43,9 +43,12 @@ impl Listing {
                     None => Ok(false),
                 },
                 Self::UniqueIds(from) => match index.next_unmarked(*from) {
-                    Some(message) => {
-                        message.unique_id_listing().encode(out).map(|()| advance(from, message.number))
-                    }
+                    Some(message) => match message.unique_id_listing().encode(out) {
+                        Ok(()) => Ok(advance(from, message.number)),
+                        Err(UniqueIdError::Full(full)) => Err(full),
+                        // None that the index would hold.
+                        Err(UniqueIdError::NotConformant) => return Err(ApiMisuse::ReplyNotOwed.into()),
+                    },
                     None => Ok(false),
                 },
                 Self::Capabilities(position) => {
