@@ -185,7 +185,14 @@ pub enum SaslError {
 impl SaslError {
     /// Server: whether this is a problem of the credentials, to be answered by `-ERR [AUTH]`, rather than of the
     /// syntax, to be answered by `-ERR` without a code (RFC 3206, RFC 4422 section 3.6).
+    ///
+    /// A channel binding that is not this connection's is one too: the client's proof is a proof, but not for us
+    /// (R5802-6.3).
     pub const fn rejects_credentials(&self) -> bool {
+        #[cfg(feature = "scram")]
+        if let Self::Binding(error) = self {
+            return matches!(error, scram::BindingError::Downgrade | scram::BindingError::Mismatch);
+        }
         matches!(self, Self::Identity | Self::Rejected)
     }
 }
