@@ -153,6 +153,7 @@ fn act(
             let right = session.user() == b"alice" && password.expose() == b"wonderland";
             finish_login(session, right, out);
         }
+        Request::Hopeless => finish_login(session, false, out),
         Request::Sasl(SaslInput::Ended) => served.exchange.0 = None,
         Request::Sasl(input) => {
             let mut scratch = vec![0; 16 * 1024];

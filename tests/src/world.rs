@@ -100,6 +100,7 @@ impl<'c> World<'c> {
                     (self.session.user(), password.expose()) == (LOGIN.0.as_bytes(), LOGIN.1.as_bytes());
                 self.open(good, out);
             }
+            Request::Hopeless => self.open(false, out),
             Request::Sasl(SaslInput::Start { initial: None, .. }) => {
                 self.session.challenge(b"", out).unwrap()
             }

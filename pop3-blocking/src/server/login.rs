@@ -4,7 +4,8 @@
 //! |---|---|
 //! | unknown user, wrong password, identity not allowed | `-ERR [AUTH]`, after the delay (RFC 3206) |
 //! | a token is refused | a challenge that says why; whatever comes back, `-ERR [AUTH]` (RP-XO.3) |
-//! | malformed SASL message, or a channel binding that is not this connection's | `-ERR` |
+//! | a channel binding that is not this connection's, or was taken away on the way | `-ERR [AUTH]`, after the delay |
+//! | malformed SASL message, or a channel binding of a kind that there is not | `-ERR` |
 //! | the user must wait | `-ERR [LOGIN-DELAY]` |
 //! | the maildrop is locked; the credentials were right | `-ERR [IN-USE]` (R2449-8.2) |
 //! | a fault that may pass, too many connections or checks | `-ERR [SYS/TEMP]` |
@@ -96,6 +97,13 @@ impl<T: Stream> Connection<'_, T> {
             Ok(who) => self.open(&who, USER_PASS),
             Err(refusal) => self.refuse_login(refusal, USER_PASS, began),
         }
+    }
+
+    /// `PASS` with what is nobody's password: as a wrong one in everything that a client can see.
+    pub(super) fn refuse_hopeless_login(&mut self) -> Result<(), Outcome> {
+        let began = Instant::now();
+        self.flush()?;
+        self.refuse_login(Refusal::Credentials, USER_PASS, began)
     }
 
     /// `AUTH`, and the lines of its exchange.

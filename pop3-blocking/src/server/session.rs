@@ -25,8 +25,10 @@ impl<T: Stream> Connection<'_, T> {
             let consumed = received.consumed;
             match received.step {
                 Step::Event(request) => {
-                    let secret =
-                        matches!(request, Request::Login { .. } | Request::Apop { .. } | Request::Sasl(_));
+                    let secret = matches!(
+                        request,
+                        Request::Login { .. } | Request::Hopeless | Request::Apop { .. } | Request::Sasl(_)
+                    );
                     let behind = input.len().saturating_sub(consumed);
                     self.act(request, behind)?;
                     input.consume(consumed);
@@ -54,6 +56,7 @@ impl<T: Stream> Connection<'_, T> {
     fn act(&mut self, request: Request<'_>, behind: usize) -> Result<(), Outcome> {
         match request {
             Request::Login { password } => self.log_in_by_password(password),
+            Request::Hopeless => self.refuse_hopeless_login(),
             #[cfg(feature = "legacy-md5")]
             Request::Apop { name, digest } => self.log_in_by_digest(name, digest),
             Request::Sasl(message) => self.take_sasl_message(message),

@@ -190,7 +190,7 @@ fn r7628_3_3_a_refused_token_costs_its_delay_and_is_logged_though_the_client_han
         failed.starts_with("login failed: ") && failed.ends_with(" mechanism=XOAUTH2 failures=1"),
         "{failed}"
     );
-    assert!(ended.contains(" mechanism=none "), "{ended}");
+    assert!(ended.contains(" mechanism=none ") && ended.contains(" failed_logins=1 "), "{ended}");
 
     // Whoever goes on waits no second time, and it is still one failure.
     let mut peer = Peer::connect_tls(running.addresses()[0], &tls().client);

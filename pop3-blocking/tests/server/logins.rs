@@ -232,6 +232,11 @@ fn pb_s49_the_third_failure_closes_whatever_was_tried() {
         assert_eq!(said.matches("+OK").count(), oks, "{said}");
         assert!(said.ends_with(&format!("{REJECTED}\r\n")) && ending == Ending::Orderly, "{said}");
     }
+    // In Latin-1, as old clients send it.
+    let mut peer = Peer::greeted(address);
+    peer.send([&b"USER mrose\r\nPASS s\xe9cret\r\n".repeat(3)[..], b"CAPA\r\n"].concat());
+    let said = format!("+OK send PASS\r\n{REJECTED}\r\n").repeat(3);
+    assert_eq!(peer.rest(), (said, Ending::Orderly));
 }
 
 #[test]
@@ -250,6 +255,14 @@ fn pb_s48_every_refusal_takes_the_same_fixed_time() {
             assert_eq!(peer.ask(&command), REJECTED);
             assert!(began.elapsed() >= delay, "{user}: {:?}", began.elapsed());
         }
+    }
+    // What is not even UTF-8 is a wrong password in all that a client can see (R6856-2.2.2).
+    for user in ["mrose", "nobody"] {
+        assert_eq!(peer.ask(&format!("USER {user}")), "+OK send PASS");
+        let began = Instant::now();
+        peer.send(b"PASS s\xe9cret\r\n");
+        assert_eq!(peer.line(), REJECTED);
+        assert!(began.elapsed() >= delay, "{user}: {:?}", began.elapsed());
     }
     // Neither a fault nor a success is held back.
     let began = Instant::now();

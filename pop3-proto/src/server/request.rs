@@ -14,6 +14,10 @@ pub enum Request<'i> {
         /// The password.
         password: Secret<'i>,
     },
+    /// `PASS` with what is nobody's password: it is not UTF-8, or not ASCII where only that is offered (R6856-2.2.2).
+    /// There is nothing to check. Let the time pass that a wrong password takes, then call [`Session::refuse`] with
+    /// [`Refusal::Credentials`].
+    Hopeless,
     /// Check this digest of the timestamp in the greeting, [`SessionConfig::apop`], and the secret of `name`, and open the
     /// maildrop as for [`Login`](Self::Login), or [`Session::refuse`] (R1939-7.10).
     Apop {
@@ -85,7 +89,7 @@ pub struct SessionCounts {
     pub retrieved_octets: u64,
     /// Replies to `TOP`.
     pub tops: u32,
-    /// Failed logins.
+    /// Failed logins, one that a [`Session::report`] has told of included, whether or not the client answered it.
     pub failed_logins: u32,
     /// Bad commands.
     pub bad_commands: u32,

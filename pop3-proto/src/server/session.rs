@@ -33,6 +33,8 @@ const USER_OCTETS: usize = 255;
 pub(super) enum Pending {
     Nothing,
     Login,
+    /// A login that cannot succeed is to be refused.
+    Hopeless,
     /// A message is to be opened.
     Message {
         octets: u64,
@@ -60,6 +62,8 @@ pub struct Session<'c, S> {
     user_octets: usize,
     spoken: bool,
     reporting: bool,
+    /// The login that is to be refused was counted when it was reported.
+    counted: bool,
     /// The greeting had a timestamp: `APOP` is offered.
     pub(super) stamped: bool,
     /// What `LANG` has chosen.
@@ -85,6 +89,7 @@ impl<'c, S: Storage> Session<'c, S> {
             user_octets: 0,
             spoken: false,
             reporting: false,
+            counted: false,
             stamped: false,
             language: None,
             bad_in_a_row: 0,
@@ -230,6 +235,7 @@ impl<'c, S: Storage> Session<'c, S> {
 
     /// Sends a challenge that tells why the login has failed, as OAUTHBEARER does with a JSON text (RFC 7628 section
     /// 3.2.3). Whatever the client answers, `*` and what is no base64 included, comes as [`SaslInput::Acknowledged`].
+    /// It is a failed login from here on, as many a client hangs up rather than answer.
     ///
     /// # Errors
     ///
@@ -238,6 +244,7 @@ impl<'c, S: Storage> Session<'c, S> {
     pub fn report(&mut self, raw: &[u8], out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
         self.challenge(raw, out)?;
         self.reporting = true;
+        self.counts.failed_logins = self.counts.failed_logins.saturating_add(1);
         Ok(())
     }
 
@@ -249,7 +256,7 @@ impl<'c, S: Storage> Session<'c, S> {
     ///
     /// [`ReplyError`]: nothing was written, nothing changed.
     pub fn refuse(&mut self, refusal: Refusal, out: &mut (impl Sink + ?Sized)) -> Result<(), ReplyError> {
-        let login = matches!(self.pending, Pending::Login);
+        let login = matches!(self.pending, Pending::Login | Pending::Hopeless);
         if !login && !matches!(self.pending, Pending::Message { .. }) {
             return Err(ApiMisuse::ReplyNotOwed.into());
         }
@@ -258,9 +265,11 @@ impl<'c, S: Storage> Session<'c, S> {
         if login {
             self.index.clear();
         }
+        let counted = core::mem::take(&mut self.counted);
         match refusal {
             Refusal::Credentials => {
-                self.counts.failed_logins = self.counts.failed_logins.saturating_add(1);
+                let more = u32::from(!counted);
+                self.counts.failed_logins = self.counts.failed_logins.saturating_add(more);
                 if self.counts.failed_logins >= self.config.limits.failed_logins {
                     self.close(CloseReason::FailedLogins);
                 }
@@ -385,7 +394,8 @@ impl<'c, S: Storage> Session<'c, S> {
             ServerEvent::SaslResponse(_) | ServerEvent::SaslCancelled | ServerEvent::SaslUndecodable
                 if core::mem::take(&mut self.reporting) =>
             {
-                self.pending = Pending::Login;
+                self.pending = Pending::Hopeless;
+                self.counted = true;
                 return Ok(Some(Request::Sasl(SaslInput::Acknowledged)));
             }
             ServerEvent::SaslResponse(response) => {
@@ -417,7 +427,7 @@ impl<'c, S: Storage> Session<'c, S> {
         let bad_before = self.counts.bad_commands;
         match command {
             Command::User(name) => self.user_command(name, out)?,
-            Command::Pass(password) => return self.pass(password, out),
+            Command::Pass(password) => return Ok(Some(self.pass(password))),
             Command::Apop { name, digest } => return self.apop(name, digest, out),
             Command::Auth { mechanism, initial } => return self.auth(mechanism, initial, out),
             Command::Mechanisms => self.list(Listing::Mechanisms(0), Phrase::MechanismsFollow, out)?,

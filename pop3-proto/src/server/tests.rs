@@ -145,6 +145,7 @@ impl<'c> World<'c> {
                 let good = (self.session.user(), password.expose()) == self.account;
                 self.open(good, out);
             }
+            Step::Event(Request::Hopeless) => self.open(false, out),
             Step::Event(Request::Apop { name, digest }) => {
                 self.checks += 1;
                 let sent = (name.as_bytes(), digest.as_bytes());

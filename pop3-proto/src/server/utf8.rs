@@ -111,17 +111,14 @@ impl<'c, S: Storage> Session<'c, S> {
         Ok(None)
     }
 
-    pub(super) fn pass<'i>(
-        &mut self,
-        password: Secret<'i>,
-        out: &mut (impl Sink + ?Sized),
-    ) -> Result<Option<Request<'i>>, ReplyError> {
-        self.pending = Pending::Login;
+    pub(super) fn pass<'i>(&mut self, password: Secret<'i>) -> Request<'i> {
         if self.config.takes(password.expose()) {
-            return Ok(Some(Request::Login { password }));
+            self.pending = Pending::Login;
+            Request::Login { password }
+        } else {
+            self.pending = Pending::Hopeless;
+            Request::Hopeless
         }
-        // It is nobody's password, and is counted as a wrong one (R6856-2.2.2).
-        self.refuse(Refusal::Credentials, out).map(|()| None)
     }
 
     /// Refuses a message that this session cannot be shown.

@@ -201,6 +201,8 @@ fn rp_xo_3_pb_q65_whatever_answers_a_report_the_credentials_are_refused() {
         session.greet(&mut said).unwrap();
         assert!(session.receive(b"AUTH PLAIN\r\n", &mut said).is_ok());
         assert!(session.report(b"{}", &mut Vec::new()).is_ok());
+        // Even if the client hangs up now.
+        assert_eq!(session.counts().failed_logins, 1);
         said.clear();
         let line = format!("{answer}\r\n");
         let (mut unread, mut request) = (line.as_bytes(), None);
@@ -212,6 +214,7 @@ fn rp_xo_3_pb_q65_whatever_answers_a_report_the_credentials_are_refused() {
                 request = Some(event);
             }
         }
+        assert_eq!(session.opened(&mut said), Err(ApiMisuse::ReplyNotOwed.into()));
         session.refuse(Refusal::Credentials, &mut said).unwrap();
         assert_eq!(said, b"-ERR [AUTH] authentication failed\r\n", "{answer}");
         let counts = session.counts();
@@ -225,5 +228,9 @@ fn rp_xo_3_pb_q65_whatever_answers_a_report_the_credentials_are_refused() {
             Step::Event(Request::Sasl(SaslInput::Ended))
         ));
         assert_eq!(said, b"+ \r\n-ERR authentication cancelled\r\n");
+        // And a wrong password is counted as ever.
+        assert!(session.receive(b"AUTH PLAIN AAAA\r\n", &mut said).is_ok());
+        session.refuse(Refusal::Credentials, &mut said).unwrap();
+        assert_eq!(session.counts().failed_logins, 2);
     }
 }

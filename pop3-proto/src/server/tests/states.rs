@@ -1,6 +1,7 @@
 //! Every command in every state, before TLS and after it.
 
 use super::*;
+use crate::maildrop::IndexError;
 
 /// Whether a command succeeds: in clear, over TLS, over TLS behind an accepted `USER`, and after the login.
 type Row = (&'static str, [bool; 4]);
@@ -156,4 +157,33 @@ fn r6856_2_2_2_ill_formed_utf_8_names_nobody() {
     }
     assert_eq!(world.ask("USER jürgen\r\n"), "+OK send PASS\r\n");
     assert_eq!(world.session.user(), "jürgen".as_bytes());
+}
+
+#[test]
+fn r6856_2_2_2_r26_an_ill_formed_password_is_the_drivers_to_refuse() {
+    for (utf8, password, hopeless) in [
+        (Utf8Offer::No, &b"\xc0\xaf"[..], true),
+        (Utf8Offer::MessagesAndLogin, b"a\xff", true),
+        (Utf8Offer::Messages, "ü".as_bytes(), true),
+        (Utf8Offer::No, "ü".as_bytes(), false),
+    ] {
+        let mut session =
+            Session::new(SessionConfig { utf8, ..SessionConfig::DEFAULT }, true, HeapStorage::new(1));
+        let mut out = Vec::new();
+        session.greet(&mut out).unwrap();
+        assert_eq!(session.receive(b"USER alice\r\n", &mut out).unwrap().step, Step::NeedInput);
+        out.clear();
+        let line = [b"PASS ", password, b"\r\n"].concat();
+        let step = session.receive(&line, &mut out).unwrap().step;
+        assert_eq!(matches!(step, Step::Event(Request::Hopeless)), hopeless, "{step:?}");
+        // Nothing is said before the driver has let the time of a wrong password pass.
+        assert!(out.is_empty() && session.counts().failed_logins == 0);
+        if hopeless {
+            assert_eq!(session.add_message(1, b"a"), Err(IndexError::NotOpening));
+            assert_eq!(session.opened(&mut out), Err(ApiMisuse::ReplyNotOwed.into()));
+        }
+        session.refuse(Refusal::Credentials, &mut out).unwrap();
+        assert_eq!(out, b"-ERR [AUTH] authentication failed\r\n");
+        assert_eq!((session.counts().failed_logins, session.counts().bad_commands), (1, 0));
+    }
 }
