@@ -27,6 +27,11 @@ pub enum Error {
         /// The limit in lines.
         limit: u32,
     },
+    /// A reply to `CAPA`, `LANG` or `AUTH` alone has more octets than this.
+    ListTooLarge {
+        /// The limit in octets.
+        limit: u32,
+    },
     /// A message has more octets than this.
     MessageTooLarge {
         /// The limit in octets.
@@ -179,6 +184,7 @@ impl fmt::Display for Error {
             Self::PeerMisbehaved(what) => write!(f, "peer broke the protocol: {what}"),
             Self::ApiMisuse(what) => write!(f, "interface misused: {what}"),
             Self::LineTooLong { limit } => write!(f, "no line end within {limit} octets"),
+            Self::ListTooLarge { limit } => write!(f, "list has over {limit} octets"),
             Self::TooManyLines { limit } => write!(f, "reply has over {limit} lines"),
             Self::MessageTooLarge { limit } => write!(f, "message has over {limit} octets"),
             Self::Truncated { verb: Some(verb) } => {

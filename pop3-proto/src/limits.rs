@@ -9,12 +9,18 @@ use core::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ClientLimits {
-    /// Greeting, status line and each line of a list, in octets with CRLF. RFC: 512. Default 8,192 (R1939-3.6, PB-Q42).
+    /// Greeting, status line and each line of a reply to `CAPA`, `LANG` or `AUTH` alone, in octets with CRLF. RFC: 512.
+    /// Default 8,192 (R1939-3.6, PB-Q42).
     pub line: usize,
+    /// Each line of a reply to `LIST` or `UIDL`, in octets with CRLF, if [`line`](Self::line) is not less. Default 1,024:
+    /// more than ten ids of the standard's length.
+    pub list_line: usize,
     /// A challenge line of SASL, in octets with CRLF. Default 12,288 (R5034-4.12).
     pub sasl_line: usize,
     /// Lines of a reply to `CAPA`, `LANG` or `AUTH` alone. Default 200.
     pub capability_lines: u32,
+    /// Octets of such a reply, line ends included. Default 65,536.
+    pub capability_octets: u32,
     /// Lines of a reply to `LIST` or `UIDL`. Default 1,000,000.
     pub list_lines: u32,
     /// Octets of a message. Default 256 MiB. A longer one ends the connection (PB-C12).
@@ -35,8 +41,10 @@ impl ClientLimits {
     /// The defaults.
     pub const DEFAULT: Self = Self {
         line: 8192,
+        list_line: 1024,
         sasl_line: 12_288,
         capability_lines: 200,
+        capability_octets: 65_536,
         list_lines: 1_000_000,
         message: 256 << 20,
         command: 255,

@@ -77,7 +77,7 @@ pub struct Client<const DEPTH: usize = 32> {
 #[derive(Clone, Debug)]
 enum Reading {
     Lines,
-    List { of: Outstanding, kind: LineKind, count: u32 },
+    List { of: Outstanding, kind: LineKind, count: u32, octets: u32 },
     Body { of: Outstanding, decoder: BodyDecoder, octets: u64 },
 }
 

@@ -26,7 +26,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
     /// The event borrows `input`, not `self`, so you may [`send`](Self::send) while you hold it.
     /// [`ClientEvent::Body`] carries part of a message with the byte-stuffing removed and line ends untouched; parts
     /// end anywhere, also between CR and LF. At most two octets of a body are held back. A line must fit whole into
-    /// the caller's buffer: [`ClientLimits::line`](crate::ClientLimits::line) octets, or
+    /// the caller's buffer: [`ClientLimits::line`](crate::ClientLimits::line) octets, fewer in a list, or
     /// [`sasl_line`](crate::ClientLimits::sasl_line) during an `AUTH`.
     ///
     /// After the `+OK` to `STLS` the step is [`Step::Paused`](super::Step::Paused) until
@@ -40,7 +40,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
     ///
     /// - [`Error::PeerMisbehaved`]: the line is no `+OK`, `-ERR` or `+`, follows a closing notice, or stands behind the
     ///   reply to `STLS` (treat that one as an attack). A `-ERR` is *not* an error: it is [`ClientEvent::Reply`].
-    /// - [`Error::LineTooLong`], [`Error::TooManyLines`], [`Error::MessageTooLarge`]: a limit.
+    /// - [`Error::LineTooLong`], [`Error::TooManyLines`], [`Error::ListTooLarge`], [`Error::MessageTooLarge`]: a limit.
     ///
     /// A list line that does not parse is no error either: it arrives as [`ClientEvent::Malformed`] and uses up its
     /// place.
@@ -113,7 +113,13 @@ impl<const DEPTH: usize> Client<DEPTH> {
         &mut self,
         input: &'i [u8],
     ) -> Result<Option<(usize, Option<ClientEvent<'i>>)>, Error> {
-        let limit = if self.sasl == Sasl::Idle { self.limits.line } else { self.limits.sasl_line };
+        let limit = match &self.reading {
+            Reading::List { kind: LineKind::Scan | LineKind::UniqueId, .. } => {
+                self.limits.list_line.min(self.limits.line)
+            }
+            _ if self.sasl == Sasl::Idle => self.limits.line,
+            _ => self.limits.sasl_line,
+        };
         let (line, octets) = match self.framer.take(input, limit) {
             Ok(Frame::Line(line, octets)) => (line, octets),
             Ok(Frame::Incomplete(_) | Frame::TooLong(_)) => return Ok(None),
@@ -196,7 +202,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
         match (line.status, of.shape) {
             (Status::Ok, ReplyShape::Lines(kind)) => {
                 more = true;
-                self.reading = Reading::List { of, kind, count: 0 };
+                self.reading = Reading::List { of, kind, count: 0, octets: 0 };
                 if of.verb == Verb::Capa {
                     // The list before this one counts no more; PIPELINING was kept for what is already outstanding.
                     self.capabilities = crate::codec::Capabilities { known: true, ..Default::default() };
@@ -223,7 +229,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
     }
 
     fn list_line<'i>(&mut self, line: &'i [u8]) -> Result<Option<ClientEvent<'i>>, Error> {
-        let Reading::List { of, kind, count } = &mut self.reading else {
+        let Reading::List { of, kind, count, octets } = &mut self.reading else {
             return Ok(None);
         };
         let (id, kind) = (of.id, *kind);
@@ -243,6 +249,14 @@ impl<const DEPTH: usize> Client<DEPTH> {
         *count = count.saturating_add(1);
         if *count > limit {
             return Err(Error::TooManyLines { limit });
+        }
+        if !matches!(kind, LineKind::Scan | LineKind::UniqueId) {
+            let more = u32::try_from(line.len()).unwrap_or(u32::MAX).saturating_add(2);
+            *octets = octets.saturating_add(more);
+            let limit = self.limits.capability_octets;
+            if *octets > limit {
+                return Err(Error::ListTooLarge { limit });
+            }
         }
         let event = match kind {
             LineKind::Scan => {

@@ -241,6 +241,7 @@ const fn protocol(error: pop3_proto::Error) -> Kind {
         pop3_proto::Error::TimedOut => Kind::Timeout,
         pop3_proto::Error::MessageTooLarge { .. }
         | pop3_proto::Error::TooManyLines { .. }
+        | pop3_proto::Error::ListTooLarge { .. }
         | pop3_proto::Error::LineTooLong { .. } => Kind::TooLarge,
         _ => Kind::Protocol,
     }

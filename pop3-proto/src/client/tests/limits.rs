@@ -75,6 +75,41 @@ fn r1939_3_6_pb_c12_lists_have_a_limit() {
 }
 
 #[test]
+fn r1939_3_6_pb_c12_lists_of_few_but_long_lines_have_a_limit_too() {
+    // 31 octets of lines, the last with a stuffed dot: the limit is for what comes over the wire.
+    let lines = format!("{}\r\n{}\r\n.{}\r\n", "X".repeat(10), "Y".repeat(8), "Z".repeat(6));
+    assert_eq!(lines.len(), 31);
+    for (command, counted) in [
+        (Command::Capa, true),
+        (Command::Lang(None), true),
+        (Command::List(None), false),
+        (Command::Uidl(None), false),
+    ] {
+        for limit in [30, 31] {
+            let limits = ClientLimits { capability_octets: limit, ..ClientLimits::DEFAULT };
+            let (mut client, mut seen) =
+                (logged_in_to(b"", limits, ClientTolerances::default()), Seen::default());
+            send(&mut client, &command);
+            seen.feed(&mut client, format!("+OK\r\n{lines}.\r\n").as_bytes());
+            let over = counted && limit == 30;
+            assert_eq!(seen.text.ends_with("error: list has over 30 octets\n"), over, "{command:?} {limit}");
+            assert_eq!(seen.text.ends_with("end\n"), !over, "{command:?} {limit}");
+        }
+    }
+    for (command, limit) in [(Command::List(None), 40), (Command::Uidl(None), 40), (Command::Capa, 64)] {
+        let limits = ClientLimits { line: 64, list_line: 40, ..ClientLimits::DEFAULT };
+        for octets in [limit, limit + 1] {
+            let (mut client, mut seen) =
+                (logged_in_to(b"", limits, ClientTolerances::default()), Seen::default());
+            send(&mut client, &command);
+            seen.feed(&mut client, format!("+OK\r\n1 {}\r\n.\r\n", "5".repeat(octets - 4)).as_bytes());
+            let error = format!("error: no line end within {limit} octets\n");
+            assert_eq!(seen.text.ends_with(&error), octets > limit, "{command:?} {octets}: {}", seen.text);
+        }
+    }
+}
+
+#[test]
 fn pb_c12_r1939_5_7_a_message_has_a_limit_in_octets_not_in_lines() {
     let limits = ClientLimits { message: 100, ..ClientLimits::DEFAULT };
     for octets in [99usize, 100, 101] {
