@@ -229,7 +229,7 @@ impl<T: Stream> Connection<'_, T> {
     /// Names the cause rather than what was seen of it: a socket that was shut down looks like a client that left.
     fn name(&self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Disconnected | Outcome::Transport(_) | Outcome::Handshake(_) => {
+            Outcome::Disconnected | Outcome::Crowded | Outcome::Transport(_) | Outcome::Handshake(_) => {
                 if self.ticket.is_some_and(Ticket::is_evicted) {
                     Outcome::Evicted
                 } else if self.ticket.is_some() && self.shared.stop.is_requested() {

@@ -20,7 +20,7 @@
 //! | `password_checks` | number of cores | further ones wait, within `protocol.login` |
 //! | `connections` | 1000 | the oldest without a login goes, or `-ERR [SYS/TEMP]`, close |
 //! | `connections_per_address_before_login` | 20 | `-ERR [SYS/TEMP]`, close |
-//! | `connections_per_address` | 10 | `-ERR [SYS/TEMP]` |
+//! | `connections_per_address` | 10 | `-ERR [SYS/TEMP]`, close |
 //! | `messages` | 1000000 | `-ERR [SYS/PERM]` |
 //! | `stack` | 262144 octets | – |
 //!

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::connection::Connection;
 use super::offer::Certificate;
-use super::{Outcome, Utf8Policy};
+use super::{FailedLogin, Outcome, Utf8Policy};
 use crate::Stream;
 use crate::auth::{
     AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
@@ -401,8 +401,13 @@ impl<T: Stream> Connection<'_, T> {
 
     /// Logs it, and makes up the delay since `began`.
     fn login_failed(&self, mechanism: &'static str, began: Instant) {
-        self.record.login_failed(mechanism, self.session.counts().failed_logins.saturating_add(1));
-        if let Some(moment) = began.checked_add(self.shared.limits.failed_login_delay) {
+        let failures = self.session.counts().failed_logins.saturating_add(1);
+        self.record.login_failed(mechanism, failures);
+        let failed = FailedLogin::new(self.record.peer, mechanism, failures);
+        let penalty = self.shared.penalty.as_ref().map(|penalty| penalty(&failed)).unwrap_or_default();
+        let penalty = self.login_deadline.remaining().map_or(penalty, |left| penalty.min(left));
+        let delay = self.shared.limits.failed_login_delay.saturating_add(penalty);
+        if let Some(moment) = began.checked_add(delay) {
             self.shared.stop.sleep_until(moment);
         }
     }
@@ -411,7 +416,8 @@ impl<T: Stream> Connection<'_, T> {
     pub(super) fn open(&mut self, who: &Identity, mechanism: &'static str) -> Result<(), Outcome> {
         if self.ticket.is_some_and(|ticket| ticket.log_in().is_err()) {
             self.record.turned_away("too many connections from this address");
-            return self.reply(|session, output| session.refuse(Refusal::Temporary, output));
+            self.reply(|session, output| session.refuse(Refusal::Temporary, output))?;
+            return Err(Outcome::Crowded);
         }
         match self.open_maildrop(who) {
             Ok(maildrop) => {

@@ -51,6 +51,7 @@
 use core::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use pop3_proto::ServerLimits;
 use pop3_proto::body::BodyRules;
@@ -74,6 +75,7 @@ mod message;
 mod offer;
 mod outcome;
 mod output;
+mod penalty;
 mod policy;
 mod record;
 mod running;
@@ -88,6 +90,7 @@ mod tests;
 pub use error::ServeError;
 pub use limits::Limits;
 pub use outcome::Outcome;
+pub use penalty::FailedLogin;
 pub use policy::{Policy, Utf8Policy};
 pub use pop3_proto::server::{Language, Phrase};
 pub use running::Running;
@@ -96,6 +99,7 @@ pub use shared::Statistics;
 use admission::Admission;
 use gate::Gate;
 use listener::Listener;
+use penalty::Penalty;
 use shared::{Counters, Settings, Shared};
 use stop::Stop;
 
@@ -120,6 +124,7 @@ impl Server {
             limits: Limits::default(),
             settings: Settings::default(),
             decoys: None,
+            penalty: None,
             sources: Vec::new(),
         }
     }
@@ -165,6 +170,7 @@ pub struct ServerBuilder {
     limits: Limits,
     settings: Settings,
     decoys: Option<Decoys>,
+    penalty: Option<Penalty>,
     sources: Vec<(Source, Policy)>,
 }
 
@@ -273,6 +279,36 @@ impl ServerBuilder {
         self
     }
 
+    /// Is told of each failed login, and says how much longer than [`Limits::failed_login_delay`] its answer takes: for
+    /// penalties that grow with what came from one address. The answer waits no longer than to the end of the time for a
+    /// login. It is called on the session's thread; a panic in it ends that session.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::sync::Mutex;
+    /// use std::time::Duration;
+    ///
+    /// # use pop3_blocking::auth::MemoryUsers;
+    /// # use pop3_blocking::server::Server;
+    /// # use pop3_blocking::store::MemoryStore;
+    /// # let builder = Server::builder(MemoryUsers::new(), MemoryStore::new());
+    /// let failures = Mutex::new(HashMap::new()); // bound it, and forget what is old
+    /// let builder = builder.on_failed_login(move |failed| {
+    ///     let mut failures = failures.lock().unwrap();
+    ///     let count = failures.entry(failed.network).or_insert(0u64);
+    ///     *count += 1;
+    ///     Duration::from_secs(*count)
+    /// });
+    /// # let _ = builder;
+    /// ```
+    pub fn on_failed_login(
+        mut self,
+        penalty: impl Fn(&FailedLogin<'_>) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.penalty = Some(Box::new(penalty));
+        self
+    }
+
     /// Checks the settings and binds the sockets.
     ///
     /// # Errors
@@ -283,7 +319,7 @@ impl ServerBuilder {
     /// - [`ServeError::Utf8Store`]: `UTF8` is to be offered, and the store does not follow.
     /// - [`ServeError::DefaultLanguage`]: that language is not offered.
     pub fn bind(self) -> Result<Server, ServeError> {
-        let Self { authenticator, store, limits, settings, decoys, sources } = self;
+        let Self { authenticator, store, limits, settings, decoys, penalty, sources } = self;
         let (idle, floor) = (limits.protocol.idle, ServerLimits::IDLE_FLOOR);
         if idle < floor {
             return Err(ServeError::IdleTooShort { idle, floor });
@@ -310,6 +346,7 @@ impl ServerBuilder {
             authenticator,
             store,
             decoys: decoys.or_else(Decoys::random),
+            penalty,
             checks: Gate::new(limits.password_checks),
             stop: Stop::new(),
             admission: Admission::new(&limits),

@@ -27,6 +27,8 @@ pub enum Outcome {
     },
     /// Too many logins failed.
     FailedLogins,
+    /// The credentials were right, but the client's address has as many sessions as it may have.
+    Crowded,
     /// Too many commands were bad.
     BadCommands,
     /// The client's first line is another protocol's.
@@ -65,6 +67,7 @@ impl Outcome {
             | Self::NotRemoved
             | Self::Disconnected
             | Self::FailedLogins
+            | Self::Crowded
             | Self::BadCommands
             | Self::ForeignProtocol
             | Self::Stopped
@@ -99,6 +102,7 @@ impl fmt::Display for Outcome {
             Self::Disconnected => f.write_str("client closed the connection"),
             Self::TimedOut { waiting_for } => write!(f, "timed out waiting for {waiting_for}"),
             Self::FailedLogins => f.write_str("too many failed logins"),
+            Self::Crowded => f.write_str("too many connections from this address"),
             Self::BadCommands => f.write_str("too many bad commands"),
             Self::ForeignProtocol => f.write_str("client speaks another protocol"),
             Self::Handshake(error) => write!(f, "handshake failed: {error}"),

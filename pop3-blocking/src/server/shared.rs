@@ -9,6 +9,7 @@ use pop3_proto::server::{Language, SessionConfig, Utf8Offer};
 use super::admission::Admission;
 use super::gate::Gate;
 use super::offer::Offers;
+use super::penalty::Penalty;
 use super::stop::{Phase, Stop};
 use super::{Limits, Policy, Utf8Policy};
 use crate::auth::{Authenticator, Decoys, Identity, Mechanisms};
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     /// For users that the authenticator knows nothing of. `None`: without random octets no mechanism needs them.
     pub(super) decoys: Option<Decoys>,
+    pub(super) penalty: Option<Penalty>,
     pub(super) checks: Gate,
     pub(super) stop: Stop,
     pub(super) admission: Arc<Admission>,

@@ -69,12 +69,16 @@ fn one_address_has_its_share_before_and_after_the_login() {
     for peer in [&mut two, &mut three] {
         assert_eq!(peer.ask("USER fred"), "+OK send PASS");
         assert_eq!(peer.ask("PASS secret"), "-ERR [SYS/TEMP] temporary fault, try again later");
+        assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
     }
+    drop((two, three));
+    eventually("one is left", || running.statistics().open == 1);
     // Free again before the first has even read the end.
+    let mut four = Peer::greeted(address);
     assert_eq!(one.ask("QUIT"), "+OK bye");
+    four.log_in("fred");
     assert_eq!(one.rest(), (String::new(), Ending::Orderly));
-    two.log_in("fred");
-    drop((one, two, three));
+    drop((one, four));
     eventually("all are gone", || running.statistics().open == 0);
 }
 

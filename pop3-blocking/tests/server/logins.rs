@@ -272,6 +272,38 @@ fn pb_s48_every_refusal_takes_the_same_fixed_time() {
     assert!(began.elapsed() < delay, "{:?}", began.elapsed());
 }
 
+#[test]
+fn r27_a_program_may_add_a_penalty_and_its_panic_ends_one_session() {
+    let told = Arc::<std::sync::Mutex<Vec<_>>>::default();
+    let (telling, penalty) = (Arc::clone(&told), Duration::from_millis(150));
+    let (builder, _) = odd(mail());
+    let builder = builder.on_failed_login(move |failed| {
+        assert!(failed.failures < 3, "a hook that panics");
+        telling.lock().unwrap().push((failed.network, failed.mechanism.to_owned(), failed.failures));
+        penalty * failed.failures
+    });
+    let (running, address) = serve(builder);
+    let mut peer = Peer::greeted(address);
+    for failures in 1..=2 {
+        let began = Instant::now();
+        assert_eq!(peer.ask(&format!("AUTH PLAIN {}", plain("", "nobody", "x"))), REJECTED);
+        assert!(began.elapsed() >= penalty * failures, "{:?}", began.elapsed());
+    }
+    let network = Some(address.ip());
+    assert_eq!(*told.lock().unwrap(), [1, 2].map(|failures| (network, "PLAIN".to_owned(), failures)));
+    assert!(peer.ask(&format!("AUTH PLAIN {}", plain("", "nobody", "x"))).starts_with("-ERR [SYS/TEMP]"));
+    assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
+    crate::fixture::eventually("the panic is counted", || running.statistics().panicked == 1);
+    // No penalty is longer than what is left of the time for a login.
+    let mut limits = limits();
+    limits.protocol.login = Duration::from_millis(300);
+    let (builder, _) = odd(mail());
+    let (_running, address) = serve(builder.limits(limits).on_failed_login(|_| Duration::MAX));
+    let mut peer = Peer::greeted(address);
+    assert_eq!(peer.ask(&format!("AUTH PLAIN {}", plain("", "nobody", "x"))), REJECTED);
+    assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
+}
+
 /// Counts how many checks run at once; the check of `slow` waits for the test.
 struct Meeting {
     inside: AtomicUsize,

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use pop3_blocking::pop3_proto::ServerLimits;
 use pop3_blocking::tls::UnknownField;
 
 pub(crate) mod file;
@@ -61,7 +60,7 @@ pub(crate) struct Args {
 
     /// A file in TOML with the same options, without the leading dashes, as in `listen-tls = ["[::]:995"]`.
     /// The command line goes before it; relative paths in it start at its directory. Only there: more certificates as
-    /// `[[certificate]]` tables (cert, key), and listeners with a policy of their own as `[[listener]]` tables (address, mode
+    /// `[[certificate]]` tables (cert, key), limits by their names as a `[limits]` table, and listeners with a policy of their own as `[[listener]]` tables (address, mode
     /// = "tls", "stls" or "clear", client-cert, allow-cleartext-login, certificate-only).
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
@@ -119,8 +118,8 @@ pub(crate) enum SettingsError {
     Mechanism(String),
     Language(String),
     ShortSecret(PathBuf),
-    IdleTooShort(u64),
-    Zero(&'static str),
+    Limit(String),
+    OutOfRange { name: &'static str, value: u64, least: u64, greatest: u64 },
 }
 
 impl fmt::Display for SettingsError {
@@ -145,12 +144,13 @@ impl fmt::Display for SettingsError {
             Self::Mechanism(name) => write!(f, "unknown mechanism: {}", name.escape_debug()),
             Self::Language(tag) => write!(f, "--language {tag} is none of de, en and sv"),
             Self::ShortSecret(path) => write!(f, "{} has fewer than 16 octets", path.display()),
-            Self::IdleTooShort(seconds) => write!(
-                f,
-                "--idle-timeout of {seconds} s is below the {} s that RFC 1939 demands",
-                ServerLimits::IDLE_FLOOR.as_secs()
-            ),
-            Self::Zero(option) => write!(f, "--{option} must be more than 0"),
+            Self::Limit(name) => write!(f, "there is no limit {}", name.escape_debug()),
+            Self::OutOfRange { name: "idle", value, least, .. } if value < least => {
+                write!(f, "limit idle: {value} s is below the {least} s that RFC 1939 demands")
+            }
+            Self::OutOfRange { name, value, least, greatest } => {
+                write!(f, "limit {name}: {value} is not from {least} to {greatest}")
+            }
         }
     }
 }
@@ -280,7 +280,7 @@ mod tests {
         assert_eq!(modes, [Mode::Tls, Mode::Stls]);
         assert_eq!(settings.tls.certificates, [(directory.join("c.pem"), PathBuf::from("/k.pem"))]);
         assert_eq!(settings.login.users, directory.join("users"));
-        assert_eq!(settings.limits.connections, Some(9));
+        assert_eq!(settings.limits.limits().connections, 9);
         std::fs::write(&path, "listen-tsl = []\n").unwrap();
         assert!(matches!(settle(&["--config", path.to_str().unwrap()]), Err(SettingsError::Parse { .. })));
         std::fs::remove_dir_all(&directory).unwrap();
@@ -295,6 +295,31 @@ mod tests {
         let settings = settle(&["--config", path.to_str().unwrap()]);
         std::fs::remove_file(path).unwrap();
         settings
+    }
+
+    #[test]
+    fn a_limit_by_its_name_in_both_places() {
+        let limits = |args: &[&str]| settle(&[&BASE[..], args].concat()).map(|it| it.limits.limits());
+        let set =
+            limits(&["--limit", "failed-logins=5", "--limit", "login=9", "--preauth-timeout", "7"]).unwrap();
+        assert_eq!(set.protocol.failed_logins, 5);
+        assert_eq!((set.protocol.login.as_secs(), set.handshake.as_secs()), (7, 7));
+        assert!(
+            matches!(limits(&["--limit", "speed=5"]), Err(SettingsError::Limit(name)) if name == "speed")
+        );
+        let told = limits(&["--limit", "idle=1"]).unwrap_err().to_string();
+        assert_eq!(told, "limit idle: 1 s is below the 600 s that RFC 1939 demands");
+        for (option, least) in [("--max-connections", 1), ("--write-timeout", 1), ("--preauth-timeout", 1)] {
+            assert!(matches!(
+                limits(&[option, "0"]),
+                Err(SettingsError::OutOfRange { least: told, .. }) if told == least
+            ));
+        }
+        const LISTEN: &str = "listen = \"127.0.0.1:0\"\n";
+        let file = from_file(&format!("{LISTEN}write-timeout = 30\n[limits]\nmessages = 3\nwrite = 9\n"));
+        let set = file.unwrap().limits.limits();
+        assert_eq!((set.messages, set.write.as_secs()), (3, 30));
+        assert!(matches!(from_file(&format!("{LISTEN}[limits]\nx = 1\n")), Err(SettingsError::Limit(_))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The configuration file: the same options in TOML.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,8 @@ pub(super) struct File {
     pub(super) preauth_timeout: Option<u64>,
     pub(super) idle_timeout: Option<u64>,
     pub(super) write_timeout: Option<u64>,
-    pub(super) max_connections: Option<usize>,
+    pub(super) max_connections: Option<u64>,
+    pub(super) limits: BTreeMap<String, u64>,
 }
 
 /// `"a"` or `["a", "b"]`.

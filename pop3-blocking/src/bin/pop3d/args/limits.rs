@@ -1,5 +1,6 @@
 //! Times and numbers that a server bounds.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pop3_blocking::pop3_proto::ServerLimits;
@@ -25,56 +26,199 @@ pub(crate) struct LimitArgs {
     /// Connections at the same time; more are refused [default: 1000]
     #[arg(long, value_name = "N")]
     max_connections: Option<usize>,
+
+    /// Any limit by its name, as "failed-logins=5". May be given more than once. Seconds: login, handshake, command, idle,
+    /// write, linger, drain, failed-login-delay. Octets: line, sasl-line, discard, stack. Numbers: failed-logins,
+    /// bad-commands-before-login, bad-commands-in-a-row, bad-commands, password-checks, connections,
+    /// connections-per-address-before-login, connections-per-address, messages. In the file they are a table `[limits]`
+    #[arg(long, value_name = "NAME=N", value_parser = named)]
+    limit: Vec<(String, u64)>,
 }
 
-/// `None`: what the library sets.
+/// What the library sets, with what the options set in its place.
 #[derive(Debug)]
-pub(crate) struct LimitSettings {
-    pub(crate) preauth: Option<Duration>,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) write: Option<Duration>,
-    pub(crate) connections: Option<usize>,
+pub(crate) struct LimitSettings(Limits);
+
+/// How a limit is set.
+enum Set {
+    Octets(fn(&mut Limits) -> &mut usize),
+    Count(fn(&mut Limits) -> &mut usize),
+    Count32(fn(&mut Limits) -> &mut u32),
+    Seconds(fn(&mut Limits) -> &mut Duration),
+}
+
+/// Every limit, with the least that makes sense: clients may send commands of 255 octets (RFC 2449 section 4), and the stack
+/// holds what the hashes of passwords need.
+const TABLE: [(&str, u64, Set); 21] = [
+    ("line", 255, Set::Octets(|limits| &mut limits.protocol.line)),
+    ("sasl-line", 255, Set::Octets(|limits| &mut limits.protocol.sasl_line)),
+    ("discard", 1, Set::Octets(|limits| &mut limits.protocol.discard)),
+    ("bad-commands-before-login", 1, Set::Count32(|limits| &mut limits.protocol.bad_commands_before_login)),
+    ("bad-commands-in-a-row", 1, Set::Count32(|limits| &mut limits.protocol.bad_commands_in_a_row)),
+    ("bad-commands", 1, Set::Count32(|limits| &mut limits.protocol.bad_commands)),
+    ("failed-logins", 1, Set::Count32(|limits| &mut limits.protocol.failed_logins)),
+    ("login", 1, Set::Seconds(|limits| &mut limits.protocol.login)),
+    ("command", 1, Set::Seconds(|limits| &mut limits.protocol.command)),
+    ("idle", ServerLimits::IDLE_FLOOR.as_secs(), Set::Seconds(|limits| &mut limits.protocol.idle)),
+    ("handshake", 1, Set::Seconds(|limits| &mut limits.handshake)),
+    ("write", 1, Set::Seconds(|limits| &mut limits.write)),
+    ("linger", 0, Set::Seconds(|limits| &mut limits.linger)),
+    ("drain", 0, Set::Seconds(|limits| &mut limits.drain)),
+    ("failed-login-delay", 0, Set::Seconds(|limits| &mut limits.failed_login_delay)),
+    ("password-checks", 1, Set::Count(|limits| &mut limits.password_checks)),
+    ("connections", 1, Set::Count(|limits| &mut limits.connections)),
+    (
+        "connections-per-address-before-login",
+        1,
+        Set::Count(|limits| &mut limits.connections_per_address_before_login),
+    ),
+    ("connections-per-address", 1, Set::Count(|limits| &mut limits.connections_per_address)),
+    ("messages", 1, Set::Count(|limits| &mut limits.messages)),
+    ("stack", 128 * 1024, Set::Octets(|limits| &mut limits.stack)),
+];
+
+/// No limit in seconds is longer than a week: what adds to the clock must not overflow it.
+const SECONDS_MAX: u64 = 7 * 24 * 3600;
+
+fn named(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = text.split_once('=').ok_or("expected NAME=N")?;
+    let value = value.parse().map_err(|_| format!("{name}: not a number"))?;
+    Ok((name.to_owned(), value))
+}
+
+fn set(limits: &mut Limits, name: &str, value: u64) -> Result<(), SettingsError> {
+    let Some((name, least, place)) = TABLE.iter().find(|(known, ..)| *known == name) else {
+        return Err(SettingsError::Limit(name.to_owned()));
+    };
+    let greatest = match place {
+        Set::Seconds(_) => SECONDS_MAX,
+        Set::Count32(_) | Set::Octets(_) => u64::from(u32::MAX),
+        Set::Count(_) => u64::try_from(usize::MAX).unwrap_or(u64::MAX),
+    };
+    let out = SettingsError::OutOfRange { name, value, least: *least, greatest };
+    if !(*least..=greatest).contains(&value) {
+        return Err(out);
+    }
+    match place {
+        Set::Seconds(place) => *place(limits) = Duration::from_secs(value),
+        Set::Octets(place) | Set::Count(place) => *place(limits) = usize::try_from(value).map_err(|_| out)?,
+        Set::Count32(place) => *place(limits) = u32::try_from(value).map_err(|_| out)?,
+    }
+    Ok(())
 }
 
 impl LimitArgs {
+    /// The command line goes before the file, and an option of its own before `limit`.
     pub(super) fn settle(self, file: &File) -> Result<LimitSettings, SettingsError> {
-        let seconds = |option: &'static str, given: Option<u64>, file: Option<u64>| match given.or(file) {
-            Some(0) => Err(SettingsError::Zero(option)),
-            seconds => Ok(seconds.map(Duration::from_secs)),
-        };
-        let settings = LimitSettings {
-            preauth: seconds("preauth-timeout", self.preauth_timeout, file.preauth_timeout)?,
-            idle: seconds("idle-timeout", self.idle_timeout, file.idle_timeout)?,
-            write: seconds("write-timeout", self.write_timeout, file.write_timeout)?,
-            connections: self.max_connections.or(file.max_connections),
-        };
-        if settings.connections == Some(0) {
-            return Err(SettingsError::Zero("max-connections"));
+        let mut limits = Limits::default();
+        let given: BTreeMap<&str, u64> = file
+            .limits
+            .iter()
+            .map(|(name, value)| (name.as_str(), *value))
+            .chain(
+                [
+                    ("login", file.preauth_timeout),
+                    ("idle", file.idle_timeout),
+                    ("write", file.write_timeout),
+                    ("connections", file.max_connections),
+                ]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .chain(self.limit.iter().map(|(name, value)| (name.as_str(), *value)))
+            .chain(
+                [
+                    ("login", self.preauth_timeout),
+                    ("idle", self.idle_timeout),
+                    ("write", self.write_timeout),
+                    ("connections", self.max_connections.and_then(|count| u64::try_from(count).ok())),
+                ]
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value?))),
+            )
+            .collect();
+        for (name, value) in given {
+            set(&mut limits, name, value)?;
         }
-        match settings.idle {
-            Some(idle) if idle < ServerLimits::IDLE_FLOOR => Err(SettingsError::IdleTooShort(idle.as_secs())),
-            _ => Ok(settings),
-        }
+        // A handshake that outlasts the login is none.
+        limits.handshake = limits.handshake.min(limits.protocol.login);
+        Ok(LimitSettings(limits))
     }
 }
 
 impl LimitSettings {
     /// The limits of the library with these in place.
     pub(crate) fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(preauth) = self.preauth {
-            limits.protocol.login = preauth;
-            limits.handshake = limits.handshake.min(preauth);
+        self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names in the table of the library's documentation, as options have them, and the defaults there.
+    fn documented() -> Vec<(String, String)> {
+        let rows = include_str!("../../../server/limits.rs").lines();
+        rows.filter_map(|line| line.strip_prefix("//! | `"))
+            .map(|row| {
+                let (name, rest) = row.split_once("` | ").unwrap();
+                let default = rest.split(" |").next().unwrap();
+                (name.trim_start_matches("protocol.").replace('_', "-"), default.to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_limit_of_the_library_can_be_set_and_sets_nothing_else() {
+        let named: Vec<String> = documented().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(named, TABLE.each_ref().map(|(name, ..)| *name));
+        for (name, least, _) in &TABLE {
+            let value = 700 + least;
+            let mut limits = Limits::default();
+            set(&mut limits, name, value).unwrap();
+            let (before, after) = (format!("{:#?}", Limits::default()), format!("{limits:#?}"));
+            let differ: Vec<(&str, &str)> =
+                before.lines().zip(after.lines()).filter(|(before, after)| before != after).collect();
+            let [(_, after)] = differ[..] else { panic!("{name}: {differ:?}") };
+            let field = after.trim().split(':').next().unwrap().replace('_', "-");
+            assert_eq!((field.as_str(), after.contains(&value.to_string())), (*name, true), "{after}");
         }
-        if let Some(idle) = self.idle {
-            limits.protocol.idle = idle;
+    }
+
+    #[test]
+    fn every_limit_is_named_in_the_help() {
+        use clap::CommandFactory;
+        let mut command = super::super::Args::command();
+        let help = command.render_long_help().to_string();
+        let (_, help) = help.split_once("--limit <NAME=N>").unwrap().1.split_once("Seconds:").unwrap();
+        let (help, _) = help.split_once("In the file").unwrap();
+        let words: Vec<&str> =
+            help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').collect();
+        for (name, ..) in &TABLE {
+            assert_eq!(words.iter().filter(|word| *word == name).count(), 1, "{name}");
         }
-        if let Some(write) = self.write {
-            limits.write = write;
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (name, value) in [
+            ("line", 254),
+            ("failed-logins", 0),
+            ("connections", 0),
+            ("idle", 599),
+            ("login", u64::MAX),
+            ("write", SECONDS_MAX + 1),
+            ("stack", 4096),
+            ("bad-commands", u64::from(u32::MAX) + 1),
+        ] {
+            let refused = set(&mut Limits::default(), name, value);
+            assert!(matches!(refused, Err(SettingsError::OutOfRange { .. })), "{name}");
         }
-        if let Some(connections) = self.connections {
-            limits.connections = connections;
+        assert!(matches!(set(&mut Limits::default(), "Line", 300), Err(SettingsError::Limit(_))));
+        assert!(set(&mut Limits::default(), "failed-login-delay", 0).is_ok());
+        for text in ["line", "line=", "line=x", "line=-1", "=", "line=1.5"] {
+            assert!(named(text).is_err(), "{text}");
         }
-        limits
     }
 }
