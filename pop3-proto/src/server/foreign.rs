@@ -57,9 +57,16 @@ mod tests {
         ] {
             assert!(is_foreign(line), "{}", line.escape_ascii());
         }
-        for line in
-            [&b"CAPA\r\n"[..], b"USER login\r\n", b"AUTH LOGIN\r\n", b"QUIT\r\n", b"XYZZ\r\n", b"", b"a1 LOG"]
-        {
+        for line in [
+            &b"CAPA\r\n"[..],
+            b"USER login\r\n",
+            b"AUTH LOGIN\r\n",
+            b"QUIT\r\n",
+            b"XYZZ\r\n",
+            b"",
+            b"a1 LOG",
+            b"a1 LOGIN",
+        ] {
             assert!(!is_foreign(line), "{}", line.escape_ascii());
         }
     }

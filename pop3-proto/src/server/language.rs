@@ -169,6 +169,8 @@ mod tests {
             (&["en", "de-CH"], "de-AT", None),
             (&["en", "zh-Hant"], "zh-Hant-CN-x-private1-private2", Some("zh-Hant")),
             (&["en", "zh"], "zh-x-y", Some("zh")),
+            (&["en", "zh-Hant", "zh-Hant-CN"], "zh-Hant-CN-x-private1-private2", Some("zh-Hant-CN")),
+            (&["en", "zh-x"], "zh-x-y", None),
             (&["en", "den"], "de", None),
             (&["en", "de"], "d", None),
             (&["i-default", "en"], "I-DEFAULT", Some("i-default")),
@@ -183,6 +185,27 @@ mod tests {
         ] {
             let languages: Vec<Language<'_>> = tags.iter().map(|tag| Language::new(tag, "", &[])).collect();
             assert_eq!(find(&languages, range).map(Language::tag), want, "{range} in {tags:?}");
+        }
+    }
+
+    #[test]
+    fn r6856_3_4_a_language_tells_its_tag_and_its_name() {
+        let told = Language::BUILT_IN.iter().map(|language| (language.tag(), language.name()));
+        assert!(told.eq([("en", "English"), ("sv", "Svenska"), ("de", "Deutsch")]));
+    }
+
+    #[test]
+    fn r6856_3_4_what_is_no_tag_or_too_long_a_tag_is_never_offered() {
+        let longest = ["abcdefgh"; 7].join("-"); // 62 octets
+        for (tag, offered) in [
+            (longest.clone() + "-", false),
+            (longest.clone() + "-a", true),
+            (longest + "-ab", false),
+            ("en".into(), true),
+            ("e n".into(), false),
+            ("".into(), false),
+        ] {
+            assert_eq!(Language::new(&tag, "", &[]).is_offered(), offered, "{tag}");
         }
     }
 

@@ -409,7 +409,7 @@ impl Server {
 
     const fn owed_greeting(&self) -> Result<(), ApiMisuse> {
         match self.owed {
-            Owed::Greeting if self.failure.is_none() => Ok(()),
+            Owed::Greeting => Ok(()),
             _ => Err(ApiMisuse::ReplyNotOwed),
         }
     }

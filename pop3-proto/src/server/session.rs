@@ -182,7 +182,6 @@ impl<'c, S: Storage> Session<'c, S> {
                     }
                 }
                 Step::NeedInput => return Ok(Received::need_input(consumed)),
-                Step::Paused if self.server.state().is_over() => self.close(CloseReason::Lost),
                 Step::Paused => return Ok(Received::paused(consumed)),
             }
         }

@@ -7,6 +7,7 @@ mod lines;
 mod lists;
 mod offer;
 mod random;
+mod replies;
 #[cfg(feature = "sasl")]
 mod sasl;
 mod session;

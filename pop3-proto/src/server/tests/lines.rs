@@ -244,3 +244,15 @@ fn r2449_6_4_pb_s17_every_refusal_has_its_code() {
         assert_eq!(line.contains("-ERR ["), refusal.code().is_some());
     }
 }
+
+#[test]
+fn r2449_4_1_a_name_of_255_octets_is_kept_whole_and_a_longer_one_is_refused() {
+    for octets in [1, 254, 255, 256, 300] {
+        let (mut world, name) = (World::greeted(), "n".repeat(octets));
+        let reply = world.ask(&format!("USER {name}\r\n"));
+        let kept = octets <= 255;
+        assert_eq!(reply, if kept { "+OK send PASS\r\n" } else { "-ERR unknown or malformed command\r\n" });
+        assert_eq!(world.session.user(), if kept { name.as_bytes() } else { b"" }, "{octets}");
+        assert_eq!(world.session.state(), if kept { State::Password } else { State::Authorization });
+    }
+}

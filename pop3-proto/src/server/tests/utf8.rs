@@ -200,6 +200,14 @@ fn r6856_3_1_the_tag_and_a_space_are_there_whatever_the_text() {
 }
 
 #[test]
+fn r6856_3_4_what_is_no_tag_is_not_listed() {
+    const BROKEN: Language<'_> = Language::new("x\r\n.", "broken", &[]);
+    let config = SessionConfig { languages: &[Language::ENGLISH, BROKEN, Language::SWEDISH], ..config() };
+    let listed = "+OK ready\r\n+OK languages follow\r\nen English\r\nsv Svenska\r\ni-default\r\n.\r\n";
+    assert_eq!(world(config).ask("LANG\r\n"), listed);
+}
+
+#[test]
 fn r6856_3_2_text_is_ascii_until_a_language_was_chosen() {
     const LOUD: &[Language<'_>] = &[
         Language::SWEDISH,
