@@ -27,6 +27,9 @@ pub mod client;
 pub mod delivery;
 #[cfg(feature = "srv")]
 pub mod discovery;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
+mod failpoint;
 mod random;
 pub mod server;
 pub mod store;

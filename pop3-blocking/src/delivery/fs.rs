@@ -42,6 +42,9 @@ pub(crate) trait Fs: fmt::Debug + Send + Sync {
     fn now(&self) -> SystemTime;
     /// Waits, for somebody else's lock.
     fn pause(&self, time: Duration);
+    /// The next sync fails, and what it was to make durable is never to be, whatever a later sync says.
+    #[cfg(test)]
+    fn lose_next_sync(&self) {}
 }
 
 /// An open regular file. Closing frees its locks.

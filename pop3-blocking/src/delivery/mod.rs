@@ -36,7 +36,7 @@ mod error;
 mod writer;
 
 #[cfg(feature = "maildir")]
-mod fs;
+pub(crate) mod fs;
 #[cfg(feature = "maildir")]
 mod journal;
 #[cfg(feature = "maildir")]
@@ -62,7 +62,7 @@ mod fault;
 mod kill;
 #[cfg(test)]
 #[cfg(feature = "maildir")]
-mod model;
+pub(crate) mod model;
 #[cfg(test)]
 #[cfg(feature = "maildir")]
 mod scratch;

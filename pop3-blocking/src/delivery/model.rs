@@ -2,7 +2,12 @@
 //!
 //! Every file has the content that programs see and the content that was synced; every directory likewise has its
 //! names. A power failure keeps, for each, one or the other.
+//!
+//! A sync that fails may lose what it was to make durable, and leave it to be seen until the power fails: the next sync
+//! then succeeds and says nothing of it. Files only grow at their end, so that what a file lost is a range; of a
+//! directory it is what names stood for.
 
+use core::ops::Range;
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +20,7 @@ use super::fs::{File, Fs};
 
 /// What a crash leaves of what was not synced.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Crash {
+pub(crate) enum Crash {
     /// Everything, though still unsynced: only the process died.
     Kill,
     /// Nothing.
@@ -29,7 +34,7 @@ pub(super) enum Crash {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct ModelFs {
+pub(crate) struct ModelFs {
     world: Arc<Mutex<World>>,
 }
 
@@ -42,14 +47,29 @@ struct World {
     renames_in_one_step: bool,
     links: bool,
     syncs_dirs: bool,
+    loses_next_sync: bool,
 }
 
 type Names = BTreeMap<OsString, u64>;
 
+/// Names that no sync writes while they stand for this.
+type LostNames = BTreeMap<OsString, Option<u64>>;
+
 #[derive(Clone, Debug)]
 enum Node {
-    File { seen: Vec<u8>, synced: Vec<u8>, changed: SystemTime, opening_lock: u64, mailbox_lock: u64 },
-    Dir { seen: Names, synced: Names },
+    File {
+        seen: Vec<u8>,
+        synced: Vec<u8>,
+        lost: Range<usize>,
+        changed: SystemTime,
+        opening_lock: u64,
+        mailbox_lock: u64,
+    },
+    Dir {
+        seen: Names,
+        synced: Names,
+        lost: LostNames,
+    },
 }
 
 #[derive(Debug)]
@@ -61,10 +81,55 @@ struct ModelFile {
 
 const ROOT: u64 = 1;
 
+impl Node {
+    const fn empty_dir() -> Self {
+        Self::Dir { seen: Names::new(), synced: Names::new(), lost: LostNames::new() }
+    }
+
+    /// Makes it durable, or loses what is not yet.
+    fn sync(&mut self, loses: bool) {
+        match self {
+            Self::File { seen, synced, lost, .. } if loses => {
+                let start =
+                    if Range::is_empty(lost) { usize::min(synced.len(), seen.len()) } else { lost.start };
+                *lost = start..seen.len();
+            }
+            Self::File { seen, synced, lost, .. } => {
+                let kept = synced.get(lost.clone()).map(<[u8]>::to_vec);
+                synced.clone_from(seen);
+                if let Some(range) = synced.get_mut(lost.clone()) {
+                    match kept {
+                        Some(kept) => range.copy_from_slice(&kept),
+                        None => range.fill(0),
+                    }
+                }
+            }
+            Self::Dir { seen, synced, lost } => {
+                lost.retain(|name, node| seen.get(name) == node.as_ref());
+                if loses {
+                    for name in seen.keys().chain(synced.keys()) {
+                        if seen.get(name) != synced.get(name) {
+                            lost.insert(name.clone(), seen.get(name).copied());
+                        }
+                    }
+                    return;
+                }
+                let before = core::mem::replace(synced, seen.clone());
+                for name in lost.keys() {
+                    match before.get(name) {
+                        Some(&node) => synced.insert(name.clone(), node),
+                        None => synced.remove(name),
+                    };
+                }
+            }
+        }
+    }
+}
+
 impl ModelFs {
     /// A file system that holds nothing but `/`.
-    pub(super) fn new() -> Self {
-        let root = Node::Dir { seen: Names::new(), synced: Names::new() };
+    pub(crate) fn new() -> Self {
+        let root = Node::empty_dir();
         let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let world = World {
             nodes: BTreeMap::from([(ROOT, root)]),
@@ -73,35 +138,36 @@ impl ModelFs {
             renames_in_one_step: true,
             links: true,
             syncs_dirs: true,
+            loses_next_sync: false,
         };
         Self { world: Arc::new(Mutex::new(world)) }
     }
 
-    pub(super) fn shared(&self) -> Arc<dyn Fs> {
+    pub(crate) fn shared(&self) -> Arc<dyn Fs> {
         Arc::new(self.clone())
     }
 
-    pub(super) fn without_renames_in_one_step(self) -> Self {
+    pub(crate) fn without_renames_in_one_step(self) -> Self {
         self.world().renames_in_one_step = false;
         self
     }
 
-    pub(super) fn without_links(self) -> Self {
+    pub(crate) fn without_links(self) -> Self {
         self.world().links = false;
         self
     }
 
-    pub(super) fn without_synced_dirs(self) -> Self {
+    pub(crate) fn without_synced_dirs(self) -> Self {
         self.world().syncs_dirs = false;
         self
     }
 
-    pub(super) fn advance(&self, time: Duration) {
+    pub(crate) fn advance(&self, time: Duration) {
         self.world().now += time;
     }
 
     /// The file system as the next process finds it. This one stays as it is.
-    pub(super) fn crashed(&self, crash: Crash) -> Self {
+    pub(crate) fn crashed(&self, crash: Crash) -> Self {
         let mut world = self.world().clone();
         let mut dice = match crash {
             Crash::PowerKeepsSome(seed) => seed | 1,
@@ -116,7 +182,7 @@ impl ModelFs {
         };
         for node in world.nodes.values_mut() {
             match node {
-                Node::File { seen, synced, opening_lock, mailbox_lock, .. } => {
+                Node::File { seen, synced, lost, opening_lock, mailbox_lock, .. } => {
                     match crash {
                         Crash::Kill | Crash::PowerKeepsContent => {}
                         Crash::Power => seen.clone_from(synced),
@@ -131,10 +197,11 @@ impl ModelFs {
                     // Only a power failure shows what the disk holds.
                     if !matches!(crash, Crash::Kill) {
                         synced.clone_from(seen);
+                        *lost = 0..0;
                     }
                     (*opening_lock, *mailbox_lock) = (0, 0);
                 }
-                Node::Dir { seen, synced } => {
+                Node::Dir { seen, synced, lost } => {
                     match crash {
                         Crash::Kill | Crash::PowerKeepsNames => {}
                         Crash::Power | Crash::PowerKeepsContent => seen.clone_from(synced),
@@ -152,6 +219,7 @@ impl ModelFs {
                     }
                     if !matches!(crash, Crash::Kill) {
                         synced.clone_from(seen);
+                        lost.clear();
                     }
                 }
             }
@@ -160,7 +228,7 @@ impl ModelFs {
     }
 
     /// Creates a file or directory that was there before and is safe.
-    pub(super) fn place(&self, path: &str, content: Option<&[u8]>) {
+    pub(crate) fn place(&self, path: &str, content: Option<&[u8]>) {
         let path = Path::new(path);
         match content {
             Some(content) => drop(self.create_new(path).unwrap().append(content).unwrap()),
@@ -169,12 +237,12 @@ impl ModelFs {
         for node in self.world().nodes.values_mut() {
             match node {
                 Node::File { seen, synced, .. } => synced.clone_from(seen),
-                Node::Dir { seen, synced } => synced.clone_from(seen),
+                Node::Dir { seen, synced, .. } => synced.clone_from(seen),
             }
         }
     }
 
-    pub(super) fn content(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
+    pub(crate) fn content(&self, path: impl AsRef<Path>) -> Option<Vec<u8>> {
         let world = self.world();
         match world.nodes.get(&world.find(path.as_ref()).ok()?)? {
             Node::File { seen, .. } => Some(seen.clone()),
@@ -183,7 +251,7 @@ impl ModelFs {
     }
 
     /// The files of a directory with their content; none if it is not there.
-    pub(super) fn contents(&self, path: &str) -> Vec<(PathBuf, Vec<u8>)> {
+    pub(crate) fn contents(&self, path: &str) -> Vec<(PathBuf, Vec<u8>)> {
         let files = self.list(Path::new(path)).unwrap_or_default();
         files.into_iter().map(|(path, _)| (path.clone(), self.content(path).unwrap())).collect()
     }
@@ -255,14 +323,14 @@ impl Fs for ModelFs {
         let mut world = self.world();
         let changed = world.now;
         let (seen, synced) = (Vec::new(), Vec::new());
-        let node =
-            world.create(path, Node::File { seen, synced, changed, opening_lock: 0, mailbox_lock: 0 })?;
+        let node = Node::File { seen, synced, lost: 0..0, changed, opening_lock: 0, mailbox_lock: 0 };
+        let node = world.create(path, node)?;
         drop(world);
         Ok(self.opened(node))
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.world().create(path, Node::Dir { seen: Names::new(), synced: Names::new() }).map(drop)
+        self.world().create(path, Node::empty_dir()).map(drop)
     }
 
     fn is_dir(&self, path: &Path) -> io::Result<bool> {
@@ -281,8 +349,9 @@ impl Fs for ModelFs {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let node = world.find(path)?;
+        let loses = core::mem::take(&mut world.loses_next_sync);
         match world.nodes.get_mut(&node) {
-            Some(Node::Dir { seen, synced }) => synced.clone_from(seen),
+            Some(node @ Node::Dir { .. }) => node.sync(loses),
             _ => return Err(io::ErrorKind::NotADirectory.into()),
         }
         Ok(())
@@ -341,6 +410,10 @@ impl Fs for ModelFs {
     fn pause(&self, time: Duration) {
         self.advance(time);
     }
+
+    fn lose_next_sync(&self) {
+        self.world().loses_next_sync = true;
+    }
 }
 
 impl ModelFile {
@@ -388,12 +461,25 @@ impl File for ModelFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.with(|seen, synced| synced.clone_from(seen))
+        let mut world = self.fs.world();
+        let loses = core::mem::take(&mut world.loses_next_sync);
+        world
+            .nodes
+            .get_mut(&self.node)
+            .map(|node| node.sync(loses))
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn set_len(&self, octets: u64) -> io::Result<()> {
         self.touch();
-        self.with(|seen, _| seen.resize(octets as usize, 0))
+        match self.fs.world().nodes.get_mut(&self.node) {
+            Some(Node::File { seen, lost, .. }) => {
+                seen.resize(octets as usize, 0);
+                lost.end = lost.end.min(seen.len());
+                Ok(())
+            }
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
     }
 
     fn octets(&self) -> io::Result<u64> {

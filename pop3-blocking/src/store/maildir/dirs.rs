@@ -8,12 +8,11 @@ use std::fs::{DirBuilder, File, Metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, openat, statat, unlinkat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
 
 use super::MaildirError;
-#[cfg(test)]
-use tests::Point;
+use super::calls::{Call, Reading, call};
 
 /// Where a message stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,24 +53,25 @@ impl Dirs {
     /// Opens the Maildir at `path`, or makes it first if `create` says so.
     pub(super) fn open(path: &Path, create: bool) -> Result<Self, MaildirError> {
         if create {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.map_err(MaildirError::std("making the Maildir"))?;
+            let make = || DirBuilder::new().recursive(true).mode(0o700).create(path);
+            call(Call::MakeDir("."), make).map_err(MaildirError::std("making the Maildir"))?;
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let root = match rustix::fs::open(path, flags, Mode::empty()) {
+        let root = match call(Call::OpenDir(None), || rustix::fs::open(path, flags, Mode::empty())) {
             Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Err(MaildirError::Missing { path: path.to_owned() }),
             Err(errno) => return Err(MaildirError::io("opening the Maildir")(errno)),
         };
         if create {
             for name in ["tmp", "new", "cur"] {
-                match mkdirat(&root, name, Mode::RWXU) {
+                match call(Call::MakeDir(name), || mkdirat(&root, name, Mode::RWXU)) {
                     Ok(()) | Err(Errno::EXIST) => {}
                     Err(errno) => return Err(MaildirError::io("making the Maildir")(errno)),
                 }
             }
         }
-        let sub = |place: Place| match openat(&root, place.name(), flags | OFlags::NOFOLLOW, Mode::empty()) {
+        let open = |place: Place| openat(&root, place.name(), flags | OFlags::NOFOLLOW, Mode::empty());
+        let sub = |place| match call(Call::OpenDir(Some(place)), || open(place)) {
             Ok(fd) => Ok(File::from(fd)),
             Err(Errno::NOENT) => Err(MaildirError::Missing { path: path.join(place.name()) }),
             Err(errno) => Err(MaildirError::io("opening new and cur of the Maildir")(errno)),
@@ -88,7 +88,7 @@ impl Dirs {
     }
 
     pub(super) fn stamp(&self) -> Result<Stamp, MaildirError> {
-        let stamp = |dir: &File| match dir.metadata() {
+        let stamp = |dir: &File| match call(Call::Look, || dir.metadata()) {
             Ok(facts) => Ok((facts.mtime(), facts.mtime_nsec())),
             Err(error) => Err(MaildirError::std(LISTING)(error)),
         };
@@ -98,16 +98,17 @@ impl Dirs {
     /// Gives the name and type of each entry of a directory that is not hidden.
     pub(super) fn walk(&self, place: Place, each: &mut Each<'_>) -> Result<(), MaildirError> {
         let dir = self.of(place);
-        #[cfg(test)]
-        tests::meanwhile(Point::Walk(place));
-        for entry in Dir::read_from(dir).map_err(MaildirError::io(LISTING))? {
-            let entry = entry.map_err(MaildirError::io(LISTING))?;
+        let mut entries =
+            call(Call::Walk(place), || Dir::read_from(dir)).map_err(MaildirError::io(LISTING))?;
+        loop {
+            let entry = call(Call::Name(place), || entries.next().transpose());
+            let Some(entry) = entry.map_err(MaildirError::io(LISTING))? else { break };
             let name = entry.file_name().to_bytes();
             if name.starts_with(b".") {
                 continue;
             }
             let kind = match entry.file_type() {
-                FileType::Unknown => match statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                FileType::Unknown => match look(dir, name) {
                     Ok(stat) => FileType::from_raw_mode(stat.st_mode),
                     Err(Errno::NOENT) => continue,
                     Err(errno) => return Err(MaildirError::io(LISTING)(errno)),
@@ -117,7 +118,7 @@ impl Dirs {
             each(name, kind)?;
         }
         // A directory that was removed reads as if empty; a maildrop must not (PB-S28).
-        let facts = dir.metadata().map_err(MaildirError::std(LISTING))?;
+        let facts = call(Call::Look, || dir.metadata()).map_err(MaildirError::std(LISTING))?;
         if facts.nlink() == 0 { Err(MaildirError::io(LISTING)(Errno::NOENT)) } else { Ok(()) }
     }
 
@@ -126,23 +127,22 @@ impl Dirs {
         &self,
         place: Place,
         name: &[u8],
-    ) -> Result<Option<(File, Metadata)>, MaildirError> {
-        #[cfg(test)]
-        tests::meanwhile(Point::Open);
+    ) -> Result<Option<(Reading, Metadata)>, MaildirError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = match openat(self.of(place), name, flags, Mode::empty()) {
+        let open = || openat(self.of(place), name, flags, Mode::empty());
+        let file = match call(Call::OpenMessage, open) {
             Ok(fd) => File::from(fd),
             // LOOP and the BSDs' MLINK: a symbolic link. NXIO: a socket, or a device without driver.
             Err(Errno::NOENT | Errno::LOOP | Errno::MLINK | Errno::NXIO) => return Ok(None),
             Err(errno) => return Err(MaildirError::io("opening a message")(errno)),
         };
-        let facts = file.metadata().map_err(MaildirError::std("opening a message"))?;
-        Ok(facts.is_file().then_some((file, facts)))
+        let facts = call(Call::Look, || file.metadata()).map_err(MaildirError::std("opening a message"))?;
+        Ok(facts.is_file().then_some((Reading(file, Call::ReadMessage), facts)))
     }
 
     /// Whether there is an entry of this name.
     pub(super) fn has(&self, place: Place, name: &[u8]) -> Result<bool, MaildirError> {
-        match statat(self.of(place), name, AtFlags::SYMLINK_NOFOLLOW) {
+        match look(self.of(place), name) {
             Ok(_) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(MaildirError::io(LISTING)(errno)),
@@ -151,7 +151,8 @@ impl Dirs {
 
     /// Removes a name. `false`: it was gone.
     pub(super) fn remove(&self, place: Place, name: &[u8]) -> Result<bool, MaildirError> {
-        match unlinkat(self.of(place), name, AtFlags::empty()) {
+        let unlink = || unlinkat(self.of(place), name, AtFlags::empty());
+        match call(Call::Remove(Some(place), name), unlink) {
             Ok(()) => Ok(true),
             Err(Errno::NOENT) => Ok(false),
             Err(errno) => Err(MaildirError::io("removing a message")(errno)),
@@ -160,7 +161,7 @@ impl Dirs {
 
     /// Makes all removals in a directory durable.
     pub(super) fn sync(&self, place: Place) -> Result<(), MaildirError> {
-        match rustix::fs::fsync(self.of(place)) {
+        match call(Call::SyncDir(Some(place)), || rustix::fs::fsync(self.of(place))) {
             // File systems that write directories at once do not know the call.
             Ok(()) | Err(Errno::INVAL) => Ok(()),
             Err(errno) => Err(MaildirError::io("making removals durable")(errno)),
@@ -168,44 +169,17 @@ impl Dirs {
     }
 }
 
+/// The facts about what a name in `dir` stands for.
+fn look(dir: &File, name: &[u8]) -> Result<Stat, Errno> {
+    call(Call::Look, || statat(dir, name, AtFlags::SYMLINK_NOFOLLOW))
+}
+
 const LISTING: &str = "listing the Maildir";
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::cell::RefCell;
-
+mod tests {
     use super::*;
     use crate::store::maildir::tests::files::{TempDir, make_fifo};
-
-    /// What is about to be done.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(in crate::store::maildir) enum Point {
-        /// Reading a directory.
-        Walk(Place),
-        /// Opening a message.
-        Open,
-        /// Locking the lock file, which is open.
-        Lock,
-    }
-
-    type Hook = Box<dyn FnMut(Point)>;
-
-    std::thread_local! {
-        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
-    }
-
-    /// Has `hook` called by this thread at each [`Point`]: it does what another program might do just then.
-    pub(in crate::store::maildir) fn set_hook(hook: impl FnMut(Point) + 'static) {
-        HOOK.with(|cell| *cell.borrow_mut() = Some(Box::new(hook)));
-    }
-
-    pub(in crate::store::maildir) fn meanwhile(point: Point) {
-        let hook = HOOK.with(|cell| cell.borrow_mut().take());
-        if let Some(mut hook) = hook {
-            hook(point);
-            HOOK.with(|cell| *cell.borrow_mut() = Some(hook));
-        }
-    }
 
     #[test]
     fn pb_s28_a_directory_that_was_removed_is_no_empty_one() {

@@ -11,6 +11,7 @@ use pop3_proto::body::BodyRules;
 use rustix::fs::FileType;
 
 use super::MaildirError;
+use super::calls::Reading;
 use super::dirs::{Dirs, Place};
 use super::name::{Arrival, base_of};
 use super::uid_list::{Line, Surrogate};
@@ -285,11 +286,7 @@ impl Index {
         Ok(checked)
     }
 
-    fn open(
-        &self,
-        dirs: &Dirs,
-        at: usize,
-    ) -> Result<Option<(std::fs::File, std::fs::Metadata)>, MaildirError> {
+    fn open(&self, dirs: &Dirs, at: usize) -> Result<Option<(Reading, std::fs::Metadata)>, MaildirError> {
         self.entries
             .get(at)
             .map_or(Ok(None), |entry| dirs.open_message(entry.place, name_in(&self.names, entry)))

@@ -11,6 +11,7 @@ use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, statat};
 use rustix::io::Errno;
 
 use super::MaildirError;
+use super::calls::{Call, call};
 use crate::store::OpenError;
 
 /// The name of the lock file.
@@ -26,9 +27,7 @@ impl Lock {
         // A second try only if the file was replaced between opening and locking: by hand, then.
         for _ in 0..3 {
             let file = open(root)?;
-            #[cfg(test)]
-            super::dirs::tests::meanwhile(super::dirs::tests::Point::Lock);
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            match call(Call::Lock, || flock(&file, FlockOperation::NonBlockingLockExclusive)) {
                 Ok(()) => {}
                 Err(Errno::WOULDBLOCK) => return Err(OpenError::InUse),
                 Err(errno) => return Err(MaildirError::io("locking the Maildir")(errno).into()),
@@ -44,8 +43,9 @@ impl Lock {
 
     /// Whether the file locked is still the one that others would lock.
     fn is_at(&self, root: &File) -> Result<bool, MaildirError> {
-        let held = self.0.metadata().map_err(MaildirError::std("looking at the lock file"))?;
-        match statat(root, NAME, AtFlags::SYMLINK_NOFOLLOW) {
+        let held =
+            call(Call::Look, || self.0.metadata()).map_err(MaildirError::std("looking at the lock file"))?;
+        match call(Call::Look, || statat(root, NAME, AtFlags::SYMLINK_NOFOLLOW)) {
             #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
             #[allow(trivial_numeric_casts, reason = "the types differ between systems")]
             Ok(stat) => Ok(stat.st_ino as u64 == held.ino() && stat.st_dev as u64 == held.dev()),
@@ -58,7 +58,7 @@ impl Lock {
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing would do, but not while a child process between fork and exec holds a copy of the handle.
-        if let Err(errno) = flock(&self.0, FlockOperation::Unlock) {
+        if let Err(errno) = call(Call::Unlock, || flock(&self.0, FlockOperation::Unlock)) {
             log::warn!("unlocking a Maildir: {errno}");
         }
     }
@@ -67,15 +67,17 @@ impl Drop for Lock {
 fn open(root: &File) -> Result<File, MaildirError> {
     let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let create = OFlags::RDWR | OFlags::CREATE;
-    let opened = match openat(root, NAME, flags | create, Mode::RUSR | Mode::WUSR) {
+    let opened = match call(Call::OpenLock, || openat(root, NAME, flags | create, Mode::RUSR | Mode::WUSR)) {
         // On a read-only file system the file may be there from better days.
         Err(errno @ (Errno::ROFS | Errno::ACCESS)) => {
-            openat(root, NAME, flags | OFlags::RDONLY, Mode::empty()).map_err(|_| errno)
+            let open = || openat(root, NAME, flags | OFlags::RDONLY, Mode::empty());
+            call(Call::OpenLock, open).map_err(|_| errno)
         }
         other => other,
     };
     let file = File::from(opened.map_err(MaildirError::io("opening the lock file"))?);
-    let facts = file.metadata().map_err(MaildirError::std("looking at the lock file"))?;
+    let facts =
+        call(Call::Look, || file.metadata()).map_err(MaildirError::std("looking at the lock file"))?;
     if facts.is_file() { Ok(file) } else { Err(MaildirError::NotRegular { name: NAME }) }
 }
 
@@ -83,7 +85,7 @@ fn open(root: &File) -> Result<File, MaildirError> {
 mod tests {
     use super::*;
     use crate::store::StoreError;
-    use crate::store::maildir::dirs::tests::set_hook;
+    use crate::store::maildir::calls::rig::set_hook;
     use crate::store::maildir::tests::files::{TempDir, make_fifo};
 
     fn root(dir: &TempDir) -> File {
@@ -137,10 +139,12 @@ mod tests {
         // Replaced between opening and locking.
         let path = dir.path().join(NAME);
         let mut times = 0;
-        set_hook(move |_| {
-            times += 1;
-            if times == 1 {
-                std::fs::remove_file(&path).unwrap();
+        set_hook(move |call| {
+            if call == Call::Lock {
+                times += 1;
+                if times == 1 {
+                    std::fs::remove_file(&path).unwrap();
+                }
             }
         });
         let lock = Lock::take(&root).unwrap();

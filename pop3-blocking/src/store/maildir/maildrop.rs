@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use pop3_proto::body::BodyRules;
 
 use super::MaildirError;
+use super::calls::Reading;
 use super::dirs::{Dirs, Place};
 use super::index::{Entry, Header as HeaderKind, Index, Recognised, Skipped};
 use super::lock::Lock;
@@ -189,7 +190,7 @@ impl OpenMaildir {
         (unique_id == message.unique_id).then_some(at)
     }
 
-    fn try_open(&self, at: usize) -> Result<Option<(std::fs::File, std::fs::Metadata)>, MaildirError> {
+    fn try_open(&self, at: usize) -> Result<Option<(Reading, std::fs::Metadata)>, MaildirError> {
         match self.index.entry(at) {
             Some(entry) => self.dirs.open_message(entry.place, self.index.name(entry)),
             None => Ok(None),

@@ -41,6 +41,7 @@ use pop3_proto::body::BodyRules;
 use super::{OpenContext, OpenError, Store};
 use crate::auth::Identity;
 
+mod calls;
 mod dirs;
 mod error;
 mod index;

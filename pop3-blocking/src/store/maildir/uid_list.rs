@@ -24,7 +24,8 @@
 //!
 //! A line whose sum is wrong is passed over: its message gets a new id, never another's. A file that breaks off has
 //! no last line, which is reported. The file is replaced as a whole (write, fsync, rename, fsync of the directory),
-//! so a crash leaves the old or the new one.
+//! so a crash leaves the old or the new one. A writer that dies before the last step leaves a note in the lock file, and
+//! the next session writes the list again before it tells an id: what it saw might be gone after a power failure.
 
 use core::fmt;
 use std::fs::File;
@@ -36,11 +37,12 @@ use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use rustix::io::Errno;
 
 use super::MaildirError;
+use super::calls::{Call, Reading, Writing, call};
 
 /// The name of the list.
 const NAME: &str = "pop3-uidlist";
 /// The name under which it is written.
-const NEW_NAME: &str = "pop3-uidlist.new";
+pub(super) const NEW_NAME: &str = "pop3-uidlist.new";
 /// The beginning of the first line, behind the sum.
 const MAGIC: &str = "pop3-uidlist";
 /// The format without surrogates.
@@ -118,22 +120,22 @@ pub(super) enum Opened {
     Missing,
     /// The first line is damaged: nothing of the list can be used.
     Unreadable,
-    Ready(Header, Reader<BufReader<File>>),
+    Ready(Header, Reader<BufReader<Reading>>),
 }
 
 /// Opens the list.
 pub(super) fn open(root: &File) -> Result<Opened, MaildirError> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = match openat(root, NAME, flags, Mode::empty()) {
+    let file = match call(Call::OpenList, || openat(root, NAME, flags, Mode::empty())) {
         Ok(fd) => File::from(fd),
         Err(Errno::NOENT) => return Ok(Opened::Missing),
         Err(errno) => return Err(MaildirError::io("opening the list of unique-ids")(errno)),
     };
-    let facts = file.metadata().map_err(MaildirError::std(READING))?;
+    let facts = call(Call::Look, || file.metadata()).map_err(MaildirError::std(READING))?;
     if !facts.is_file() {
         return Err(MaildirError::NotRegular { name: NAME });
     }
-    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, file));
+    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, Reading(file, Call::ReadList)));
     Ok(match reader.header()? {
         Some(header) => Opened::Ready(header, reader),
         None => Opened::Unreadable,
@@ -275,30 +277,36 @@ fn parse(line: &[u8], surrogates: bool) -> Option<(Line<'static>, usize)> {
 
 /// Replaces the list by `header` and the lines that `lines` puts.
 ///
-/// Afterwards the list is durable. If it fails, the old list is in force, or the new one that may not be durable.
+/// Afterwards the list is durable. If it fails, the old list is in force, or the new one that may not be durable: then
+/// the lock says that it is unsure.
 pub(super) fn write(
     root: &File,
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
-    match unlinkat(root, NEW_NAME, AtFlags::empty()) {
+    match remove_new(root) {
         Ok(()) | Err(Errno::NOENT) => {}
         Err(errno) => return Err(errno.into()),
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = File::from(openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR)?);
+    let create = || openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR);
+    let file = Writing(File::from(call(Call::Create(NEW_NAME), create)?));
     let written = fill_and_rename(root, file, header, lines);
     if written.is_err() {
-        if let Err(errno) = unlinkat(root, NEW_NAME, AtFlags::empty()) {
+        if let Err(errno) = remove_new(root) {
             log::debug!("removing {NEW_NAME}: {errno}"); // the next writer removes it too
         }
     }
     written
 }
 
+fn remove_new(root: &File) -> Result<(), Errno> {
+    call(Call::Remove(None, NEW_NAME.as_bytes()), || unlinkat(root, NEW_NAME, AtFlags::empty()))
+}
+
 fn fill_and_rename(
     root: &File,
-    file: File,
+    file: Writing,
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -310,14 +318,15 @@ fn fill_and_rename(
     lines(&mut writer)?;
     let count = writer.lines;
     writer.put(format_args!("end {count}"), b"")?;
-    writer.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-    renameat(root, NEW_NAME, root, NAME)?;
-    root.sync_all()
+    let Writing(file) = writer.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    call(Call::Sync(NEW_NAME), || file.sync_all())?;
+    call(Call::Rename(NEW_NAME, NAME), || renameat(root, NEW_NAME, root, NAME))?;
+    call(Call::SyncDir(None), || root.sync_all())
 }
 
 /// Takes the lines of a list that is being written.
 pub(super) struct Writer {
-    out: BufWriter<File>,
+    out: BufWriter<Writing>,
     text: Vec<u8>,
     surrogates: bool,
     lines: u64,

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pop3_proto::MessageNumber;
 
 use self::files::{TempDir, make_fifo};
+use super::calls::Call;
+use super::calls::rig::set_hook;
 use super::dirs::Place;
-use super::dirs::tests::{Point, set_hook};
 use super::uid_list::{self, Header, Line, Surrogate};
 use super::*;
 use crate::store::testing::{Marks, list, open, read};
@@ -32,7 +33,10 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let dir = TempDir::new();
+        Self::within(TempDir::new())
+    }
+
+    fn within(dir: TempDir) -> Self {
         for name in ["tmp", "new", "cur"] {
             fs::create_dir_all(dir.path().join("mrose").join(name)).unwrap();
         }

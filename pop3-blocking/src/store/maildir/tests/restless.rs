@@ -28,8 +28,8 @@ fn pb_s31_a_message_removed_by_others_is_gone_and_a_moved_one_is_found() {
 fn before_walk(fixture: &Fixture, mut deed: impl FnMut(u32, &Path) + 'static) {
     let root = fixture.path("");
     let mut n = 0;
-    set_hook(move |point| {
-        if let Point::Walk(place) = point {
+    set_hook(move |call| {
+        if let Call::Walk(place) = call {
             n += 1;
             assert_eq!(place, if n % 2 == 1 { Place::New } else { Place::Cur });
             deed(n, &root);
@@ -84,8 +84,8 @@ fn pb_s29_new_mail_that_moves_before_it_is_counted_is_listed() {
     let fixture = Fixture::with(&["new/1.1.h", "new/2.1.h"]);
     let root = fixture.path("");
     let mut opened = 0;
-    set_hook(move |point| {
-        if point == Point::Open {
+    set_hook(move |call| {
+        if call == Call::OpenMessage {
             opened += 1;
             if opened == 1 {
                 rename(&root, "new/1.1.h", "cur/1.1.h:2,S");

@@ -36,8 +36,8 @@ fn told(fixture: &Fixture, headers: Utf8Headers) -> Vec<(u64, String, bool)> {
 fn opened(work: impl FnOnce()) -> u32 {
     let count = Rc::new(Cell::new(0));
     let counter = Rc::clone(&count);
-    set_hook(move |point| {
-        if matches!(point, Point::Open) {
+    set_hook(move |call| {
+        if call == Call::OpenMessage {
             counter.set(counter.get() + 1);
         }
     });

@@ -1,0 +1,93 @@
+//! Every call of the store to the file system goes through [`call`], so that tests can count the calls, fail each, and
+//! end everything before and after it. In a program `call` makes the call and nothing else.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use super::dirs::Place;
+
+/// A call, with what tests want to know of it. Directories: `None` is the Maildir itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(dead_code, reason = "tests look into it")]
+pub(super) enum Call<'a> {
+    MakeDir(&'a str),
+    OpenDir(Option<Place>),
+    /// Asks for facts about a file or directory.
+    Look,
+    /// Begins to read the names in a directory.
+    Walk(Place),
+    /// Reads the next of them.
+    Name(Place),
+    OpenMessage,
+    ReadMessage,
+    OpenLock,
+    Lock,
+    Unlock,
+    OpenList,
+    ReadList,
+    /// Creates the file that becomes the list.
+    Create(&'a str),
+    Write(&'a [u8]),
+    /// Makes the content of that file durable.
+    Sync(&'a str),
+    Rename(&'a str, &'a str),
+    Remove(Option<Place>, &'a [u8]),
+    /// Makes the names in a directory durable.
+    SyncDir(Option<Place>),
+}
+
+/// Makes a call.
+#[cfg(not(test))]
+#[inline(always)]
+pub(super) fn call<T, E>(_: Call<'_>, act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    act()
+}
+
+/// How many of so many octets the next call moves.
+#[cfg(not(test))]
+#[inline(always)]
+const fn some(_: Call<'_>, octets: usize) -> usize {
+    octets
+}
+
+#[cfg(test)]
+pub(super) use rig::call;
+#[cfg(test)]
+use rig::some;
+
+/// A file that is read.
+#[derive(Debug)]
+pub(super) struct Reading(pub(super) File, pub(super) Call<'static>);
+
+impl Read for Reading {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let Self(file, what) = self;
+        let count = some(*what, room.len());
+        call(*what, || file.read(room.get_mut(..count).unwrap_or_default()))
+    }
+}
+
+impl Seek for Reading {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}
+
+/// A file that is written.
+#[derive(Debug)]
+pub(super) struct Writing(pub(super) File);
+
+impl Write for Writing {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        let part = octets.get(..some(Call::Write(octets), octets.len())).unwrap_or_default();
+        call(Call::Write(part), || self.0.write(part))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What tests do at a call.
+#[cfg(test)]
+pub(super) mod rig;
