@@ -22,6 +22,8 @@ pub(super) enum Call<'a> {
     ReadMessage,
     OpenLock,
     Lock,
+    /// Writes a note into the lock file.
+    Note,
     Unlock,
     OpenList,
     ReadList,

@@ -2,9 +2,11 @@
 //!
 //! It is `flock` on the file `pop3-lock` in the Maildir, so the kernel frees it when the process ends, however it
 //! ends. It excludes sessions of one process as well as of many: each holds an open file of its own. The file stays
-//! when the lock is freed. Programs that deliver or read mail by other ways neither take it nor wait for it.
+//! when the lock is freed. It is empty, or holds one octet while it is unknown whether the list of unique-ids that can be
+//! seen is durable too: a session that dies leaves the octet to the next one. Programs that deliver or read mail by other ways neither take it nor wait for it.
 
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags, flock, openat, statat};
@@ -39,6 +41,21 @@ impl Lock {
             }
         }
         Err(OpenError::InUse)
+    }
+
+    /// Notes for the next session whether it is unknown that the list of unique-ids is durable.
+    ///
+    /// Nothing makes the note itself durable: it is for those who see what this session did, and after a power failure
+    /// nobody sees what was not durable.
+    pub(super) fn note_unsure(&self, unsure: bool) -> io::Result<()> {
+        call(Call::Note, || self.0.set_len(u64::from(unsure)))
+    }
+
+    /// What was noted last.
+    pub(super) fn is_unsure(&self) -> Result<bool, MaildirError> {
+        let facts =
+            call(Call::Look, || self.0.metadata()).map_err(MaildirError::std("looking at the lock file"))?;
+        Ok(facts.len() > 0)
     }
 
     /// Whether the file locked is still the one that others would lock.

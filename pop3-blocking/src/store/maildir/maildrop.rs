@@ -31,9 +31,11 @@ pub struct OpenMaildir {
     index: Index,
     /// What the list of unique-ids says; `None` before the scan.
     header: Option<Header>,
+    /// The list names messages that the index does not.
+    drops_lines: bool,
     skipped: u32,
     /// Last, so that it is freed last.
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// What the list of unique-ids told of the messages.
@@ -63,8 +65,9 @@ impl OpenMaildir {
             headers,
             index: Index::default(),
             header: None,
+            drops_lines: false,
             skipped: 0,
-            _lock: lock,
+            lock,
         }
     }
 
@@ -157,10 +160,12 @@ impl OpenMaildir {
             Utf8Headers::AsStored => 0,
             _ => self.index.check_headers(&self.dirs, self.rules)?,
         };
-        if fresh > 0 || checked > 0 || known.outdated {
+        // A list that may vanish in a power failure tells nothing that may be told.
+        let unsure = self.lock.is_unsure()?;
+        if fresh > 0 || unsure || checked > 0 || known.outdated {
             match self.write_list(header, &[]) {
-                Ok(()) => {}
-                Err(source) if fresh > 0 => {
+                Ok(()) => self.drops_lines = false,
+                Err(source) if fresh > 0 || unsure => {
                     return Err(MaildirError::ListNotStored { source });
                 }
                 Err(error) => {
@@ -173,14 +178,23 @@ impl OpenMaildir {
 
     /// Writes the list, without the messages whose numbers are in `without`, which is sorted.
     fn write_list(&self, header: Header, without: &[u32]) -> io::Result<()> {
+        if self.drops_lines {
+            // A removal that is not durable yet may be undone by a power failure: the message needs its line until then.
+            self.sync_names().map_err(io::Error::other)?;
+        }
         // A list that knows nothing of surrogates stays readable for earlier versions.
         let header = Header { surrogates: self.index.knows_headers(), ..header };
-        uid_list::write(&self.dirs.root, header, |writer| {
+        uid_list::write(&self.dirs.root, &self.lock, header, |writer| {
             let entries = self.index.entries().iter();
             entries
                 .filter(|entry| without.binary_search(&entry.uid).is_err())
                 .try_for_each(|entry| writer.line(&self.index.line(entry)))
         })
+    }
+
+    /// Makes durable what was removed, by whomever.
+    fn sync_names(&self) -> Result<(), MaildirError> {
+        Place::ALL.into_iter().try_for_each(|place| self.dirs.sync(place))
     }
 
     /// Which entry the session means. The id must agree: nothing else may be read or removed.
@@ -250,7 +264,7 @@ impl OpenMaildir {
         self.remove_elsewhere(elsewhere, &mut removed, &mut outcome);
         // Both directories: what was gone already may have been removed by a program that does not wait.
         if !removed.is_empty() {
-            if let Err(error) = Place::ALL.into_iter().try_for_each(|place| self.dirs.sync(place)) {
+            if let Err(error) = self.sync_names() {
                 outcome.fault(removed.len(), error);
                 removed.clear();
             }
@@ -304,6 +318,7 @@ impl Maildrop for OpenMaildir {
     fn scan(&mut self, out: &mut dyn FnMut(Meta<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let (index, known) = self.read()?;
         self.index = index;
+        self.drops_lines = known.absent > 0;
         let header = self.store_ids(&known)?;
         self.header = Some(header);
         self.index.entries().iter().try_for_each(|entry| {

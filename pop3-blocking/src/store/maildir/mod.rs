@@ -24,6 +24,22 @@
 //! - A failed scan is an error, never a shorter maildrop (row PB-S28).
 //! - An open maildrop takes about 90 octets per message.
 //!
+//! # When the process is killed, the power fails or the disk is faulty
+//!
+//! At whatever call that happens, the state afterwards is one between two steps of this list (R37):
+//!
+//! - Before `QUIT` nothing is removed. Marks are in memory only.
+//! - A commit removes one name after the other, then syncs `new` and `cur`. Each message is whole or gone; a removal may
+//!   be undone by a power failure until both are synced, and never behind a `+OK`. If one removal fails the others are
+//!   tried all the same, and the answer is `-ERR`; so it is if a sync fails, though the names are gone for all to see.
+//! - A message that comes back has the unique-id it had: its line leaves the list only after its removal was synced. The
+//!   one exception is a disk that lost the removal in a sync that failed, and then forgot it in a power failure.
+//! - The list is replaced as a whole, and no id is told before the list that holds it was synced; not by a later session
+//!   either, should the one that wrote it have died before it could.
+//! - The lock goes with the process.
+//!
+//! The tests end a session at every call, make every call fail in eight ways, and forget what was not synced.
+//!
 //! # What is believed of sizes
 //!
 //! A message file never changes under its name: that is what Maildir is. So the stored size is believed if the name

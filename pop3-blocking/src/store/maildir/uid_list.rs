@@ -38,6 +38,7 @@ use rustix::io::Errno;
 
 use super::MaildirError;
 use super::calls::{Call, Reading, Writing, call};
+use super::lock::Lock;
 
 /// The name of the list.
 const NAME: &str = "pop3-uidlist";
@@ -281,6 +282,7 @@ fn parse(line: &[u8], surrogates: bool) -> Option<(Line<'static>, usize)> {
 /// the lock says that it is unsure.
 pub(super) fn write(
     root: &File,
+    lock: &Lock,
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
@@ -291,7 +293,7 @@ pub(super) fn write(
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let create = || openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR);
     let file = Writing(File::from(call(Call::Create(NEW_NAME), create)?));
-    let written = fill_and_rename(root, file, header, lines);
+    let written = fill_and_rename(root, lock, file, header, lines);
     if written.is_err() {
         if let Err(errno) = remove_new(root) {
             log::debug!("removing {NEW_NAME}: {errno}"); // the next writer removes it too
@@ -306,6 +308,7 @@ fn remove_new(root: &File) -> Result<(), Errno> {
 
 fn fill_and_rename(
     root: &File,
+    lock: &Lock,
     file: Writing,
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
@@ -320,8 +323,14 @@ fn fill_and_rename(
     writer.put(format_args!("end {count}"), b"")?;
     let Writing(file) = writer.out.into_inner().map_err(io::IntoInnerError::into_error)?;
     call(Call::Sync(NEW_NAME), || file.sync_all())?;
+    lock.note_unsure(true)?;
     call(Call::Rename(NEW_NAME, NAME), || renameat(root, NEW_NAME, root, NAME))?;
-    call(Call::SyncDir(None), || root.sync_all())
+    call(Call::SyncDir(None), || root.sync_all())?;
+    // If that fails, the list is written once more than it need be.
+    if let Err(error) = lock.note_unsure(false) {
+        log::debug!("noting that the list of unique-ids is safe: {error}");
+    }
+    Ok(())
 }
 
 /// Takes the lines of a list that is being written.
@@ -430,7 +439,10 @@ mod tests {
 
     fn written(dir: &TempDir) -> (File, Vec<u8>) {
         let root = File::open(dir.path()).unwrap();
-        write(&root, HEADER, |writer| LINES.iter().try_for_each(|line| writer.line(line))).unwrap();
+        write(&root, &Lock::take(&root).unwrap(), HEADER, |writer| {
+            LINES.iter().try_for_each(|line| writer.line(line))
+        })
+        .unwrap();
         let text = std::fs::read(dir.path().join(NAME)).unwrap();
         (root, text)
     }
@@ -591,7 +603,7 @@ mod tests {
         let surrogates = [Surrogate::Octets(1300), Surrogate::None, Surrogate::Unknown];
         for with in [false, true] {
             let header = Header { surrogates: with, ..HEADER };
-            write(&root, header, |writer| {
+            write(&root, &Lock::take(&root).unwrap(), header, |writer| {
                 LINES
                     .iter()
                     .zip(surrogates)
@@ -621,7 +633,9 @@ mod tests {
     fn r1939_7_3_a_failed_write_leaves_the_old_list() {
         let dir = TempDir::new();
         let (root, text) = written(&dir);
-        let failed = write(&root, HEADER, |_| Err(io::Error::from(io::ErrorKind::StorageFull)));
+        let failed = write(&root, &Lock::take(&root).unwrap(), HEADER, |_| {
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
         assert_eq!(std::fs::read(dir.path().join(NAME)).unwrap(), text);
         assert!(!dir.path().join(NEW_NAME).exists());
@@ -629,11 +643,11 @@ mod tests {
         // What a killed writer left, or somebody planted, is not written through.
         let outside = dir.path().join("outside");
         std::os::unix::fs::symlink(&outside, dir.path().join(NEW_NAME)).unwrap();
-        write(&root, HEADER, |_| Ok(())).unwrap();
+        write(&root, &Lock::take(&root).unwrap(), HEADER, |_| Ok(())).unwrap();
         assert!(!outside.exists());
 
         std::fs::create_dir(dir.path().join(NEW_NAME)).unwrap();
-        assert!(write(&root, HEADER, |_| Ok(())).is_err());
+        assert!(write(&root, &Lock::take(&root).unwrap(), HEADER, |_| Ok(())).is_err());
     }
 
     #[test]

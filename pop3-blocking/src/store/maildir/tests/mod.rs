@@ -21,7 +21,9 @@ use crate::store::{CommitError, Committed, Maildrop, StoreError};
 mod commit;
 pub(super) mod files;
 mod hostile;
+mod kill;
 mod restless;
+mod sweep;
 mod unique_ids;
 mod utf8;
 

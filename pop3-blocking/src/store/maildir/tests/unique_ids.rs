@@ -71,7 +71,7 @@ fn r1939_7_3_when_numbers_run_out_all_ids_change() {
         rules,
         surrogates: false,
     };
-    uid_list::write(&root, header, |writer| {
+    uid_list::write(&root, &Lock::take(&root).unwrap(), header, |writer| {
         writer.line(&Line {
             uid: u32::MAX - 2,
             octets: None,
@@ -136,7 +136,7 @@ fn r1939_7_3_damage_of_the_list_loses_ids_but_never_mixes_them() {
     // Two lines with one number: by hand only, sums are right.
     let root = fs::File::open(fixture.path("")).unwrap();
     let header = Header { validity: 7, next: 2, rules: 0, surrogates: false };
-    uid_list::write(&root, header, |writer| {
+    uid_list::write(&root, &Lock::take(&root).unwrap(), header, |writer| {
         let line =
             Line { uid: 1, octets: None, surrogate: Surrogate::Unknown, size: 0, mtime: 0, base: b"1.1.h" };
         writer.line(&line)?;
