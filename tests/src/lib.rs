@@ -10,5 +10,6 @@ pub mod peers;
 pub mod player;
 pub mod pop3d;
 pub mod programs;
+pub mod simulation;
 pub mod table;
 pub mod world;
