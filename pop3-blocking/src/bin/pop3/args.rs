@@ -32,6 +32,9 @@ pub(crate) enum Command {
     /// Count messages and their octets
     #[command(after_long_help = help::STAT_AFTER)]
     Stat(Stat),
+    /// Look at how a server behaves, case by case
+    #[command(long_about = help::PROBE_ABOUT, after_long_help = help::PROBE_AFTER)]
+    Probe(Probe),
     /// Show the header and the first lines of a message
     #[command(long_about = help::TOP_ABOUT, after_long_help = help::TOP_AFTER)]
     Top(Top),
@@ -44,6 +47,7 @@ impl Command {
             Self::List(args) => &args.common,
             Self::Capa(args) => &args.common,
             Self::Stat(args) => &args.common,
+            Self::Probe(args) => &args.common,
             Self::Top(args) => &args.common,
         }
     }
@@ -258,6 +262,33 @@ pub(crate) struct Capa {
 pub(crate) struct Stat {
     #[command(flatten)]
     pub(crate) common: Common,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word on the command line")]
+pub(crate) struct Probe {
+    #[command(flatten)]
+    pub(crate) common: Common,
+
+    /// Try the cases that remove mail too: for a test maildrop of three messages or more
+    #[arg(long, help_heading = help::CASES)]
+    pub(crate) destructive: bool,
+
+    /// Leave out the cases that fail to log in on purpose
+    #[arg(long, help_heading = help::CASES)]
+    pub(crate) no_bad_logins: bool,
+
+    /// Try the case that takes ten minutes too
+    #[arg(long, help_heading = help::CASES)]
+    pub(crate) slow: bool,
+
+    /// Try these cases only: ids, or what ids begin with, as in tls
+    #[arg(long, value_name = "ID", num_args = 1.., help_heading = help::CASES)]
+    pub(crate) only: Vec<String>,
+
+    /// Show the cases and the rows that they look at; connect to nothing
+    #[arg(long, help_heading = help::CASES)]
+    pub(crate) list: bool,
 }
 
 #[derive(Debug, Args)]

@@ -189,7 +189,7 @@ fn policy(auth: Auth, common: &Common) -> AuthPolicy {
     })
 }
 
-fn client_tls(common: &Common) -> Result<ClientTls, Failure> {
+pub(crate) fn client_tls(common: &Common) -> Result<ClientTls, Failure> {
     let builder = common.pin.iter().fold(ClientTls::builder(), |builder, pin| builder.pin_spki_sha256(*pin));
     let mut builder = match &common.ca {
         Some(path) => builder.ca_file(path),
@@ -202,7 +202,7 @@ fn client_tls(common: &Common) -> Result<ClientTls, Failure> {
     builder.build().map_err(|error| Failure::by_tls_config(&error))
 }
 
-fn options(common: &Common) -> ClientOptions {
+pub(crate) fn options(common: &Common) -> ClientOptions {
     let mut options = ClientOptions::default();
     options.pipelining = !common.no_pipelining;
     options.utf8 = common.utf8 != Utf8::Never;

@@ -28,6 +28,8 @@ pub(crate) enum Kind {
     Login,
     Certificate,
     Configuration,
+    /// `probe`: a case failed.
+    Nonconformance,
 }
 
 impl Kind {
@@ -49,6 +51,7 @@ impl Kind {
             Self::Login => "login",
             Self::Certificate => "certificate",
             Self::Configuration => "configuration",
+            Self::Nonconformance => "nonconformance",
         }
     }
 
@@ -63,6 +66,7 @@ impl Kind {
             Self::Protocol | Self::Truncated | Self::TooLarge => 76,
             Self::Login | Self::Certificate => 77,
             Self::Configuration => 78,
+            Self::Nonconformance => 1,
         }
     }
 }

@@ -4,6 +4,7 @@ pub(crate) const LOGIN: &str = "Login";
 pub(crate) const TLS: &str = "TLS";
 pub(crate) const CONNECTION: &str = "Connection";
 pub(crate) const OUTPUT: &str = "Output";
+pub(crate) const CASES: &str = "Cases";
 
 pub(crate) const ABOUT: &str = "\
 Fetch mail with POP3, safely.
@@ -230,5 +231,71 @@ With --json: {\"number\":1,\"lines\":0,\"octets\":97,\"text\":\"...\"}
     "\n",
     json!(),
     "\n",
+    exit_codes!(),
+);
+
+pub(crate) const PROBE_ABOUT: &str = "\
+Look at how a server behaves, case by case.
+
+Works against any POP3 server. Each case is one behaviour that can be seen from
+outside: a rule of the RFCs, or a bug that some server had. Without --destructive
+no message is removed or marked; without a user in the URL only what comes before
+the login is looked at.";
+
+pub(crate) const PROBE_AFTER: &str = concat!(
+    "\
+Verdicts:
+  pass   the server does what the case says
+  fail   it does not, and a MUST of an RFC is broken
+  warn   it does not: a SHOULD, or what has caused trouble between real programs
+  skip   not tried here, with the reason
+  error  no verdict: no connection or no login, or the server broke off before
+         the point. Five in a row end the run.
+  With fail and warn go what was sent, what was expected and what was seen, cut to
+  400 octets. Passwords are never shown. --list tells the level of each case: must,
+  should, or note, where servers may differ and only the difference is told.
+
+Manners:
+  One connection at a time, apart from the case that looks at a second session;
+  about 100 in all, and about 30 logins. The time that the server asks for between
+  logins (LOGIN-DELAY) is kept. At most 4 logins fail on purpose: one with the
+  right user name and a wrong password, the others with made-up names. With
+  --no-bad-logins there are none, for servers that lock accounts or addresses.
+  RSET is sent before QUIT, and without an answer to it no QUIT. Waits: 20 seconds
+  for a reply and 60 for a login, unless --timeout says otherwise; a run ends
+  after an hour.
+
+Maildrop:
+  A case that finds nothing to look at is skipped. Good for all: three messages or
+  more, one of them with lines that begin with a dot, one with 8-bit characters in
+  its header, one that the server stores without a line end at its end.
+  --destructive removes one message, the last.
+
+Examples:
+  pop3 probe pops://alice@mail.example.org --password-file secret
+  pop3 probe pop://alice@mail.example.org --only stls tls --no-bad-logins
+  pop3 probe pops://test@localhost:1995 --ca ca.pem --destructive --json
+  pop3 probe pops://x --list
+
+With --json: one object for each case, and one with the totals:
+  {\"case\":\"list-one\",\"level\":\"must\",\"rows\":[\"R1939-5.3\",\"PB-S44\"],\"title\":\"...\",
+   \"verdict\":\"fail\",\"note\":null,\"sent\":\"LIST 1\\r\\n\",\"expected\":\"+OK 1 120\",
+   \"seen\":\"+OK 120\\r\\n\",\"event\":\"\"}                                (in one line)
+  {\"pass\":80,\"fail\":1,\"warn\":2,\"skip\":20,\"error\":0,\"connections\":61,
+   \"logins\":12,\"failed_logins\":3}                                (in one line)
+  note      what is worth telling of a pass; why, for skip and error
+  event     what happened besides octets, as the end of the connection
+  sent, expected, seen and event are null unless the verdict is fail or warn.
+
+",
+    password!(),
+    "\n",
+    json!(),
+    "
+Exit codes of probe: 0 no case failed and each has a verdict (warnings and skipped
+cases count as well); 1 a case failed (kind nonconformance); 75 none failed and some
+have no verdict. If the first connection or login fails, as below.
+
+",
     exit_codes!(),
 );

@@ -7,6 +7,7 @@
 //! | `fetch.rs`, `attempt.rs` | `fetch`: a run, one connection of it |
 //! | `plan.rs`, `record.rs`, `target.rs` | what to do with each message, what became of it, where it goes |
 //! | `list.rs`, `capa.rs`, `stat.rs`, `top.rs` | the other commands |
+//! | `probe/` | `probe`: the cases, and what they work with |
 //! | `state.rs` | where what must be remembered is kept |
 //! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
 //! | `exit.rs`, `interrupt.rs` | how a run ends |
@@ -32,6 +33,7 @@ mod json;
 mod list;
 mod password;
 mod plan;
+mod probe;
 mod progress;
 mod record;
 mod report;
@@ -66,6 +68,7 @@ fn main() -> ExitCode {
         Command::List(args) => list::run(args),
         Command::Capa(args) => capa::run(args),
         Command::Stat(args) => stat::run(args),
+        Command::Probe(args) => probe::run(args),
         Command::Top(args) => top::run(args),
     };
     match done {
