@@ -122,7 +122,8 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Buffer<B> {
     /// Moves the unread part to the front, whatever it costs.
     pub fn compact(&mut self) {
         let (start, end) = (self.start, self.end);
-        if start <= end && end <= self.storage.as_ref().len() {
+        // Looked up and not assumed: storage of another crate may have become shorter, and `copy_within` would panic.
+        if self.storage.as_ref().get(start..end).is_some() {
             self.storage.as_mut().copy_within(start..end, 0);
             self.end = end.saturating_sub(start);
             self.start = 0;
@@ -262,5 +263,69 @@ mod tests {
         buffer.put(b"ef");
         assert_eq!(buffer.unread(), b"cdef");
         assert_eq!(buffer.reserve(1), Err(Full { needed: 1 }));
+    }
+
+    #[test]
+    fn a_reserve_that_fits_moves_nothing() {
+        let mut buffer = Buffer::new([0u8; 4]);
+        buffer.put(b"ab");
+        buffer.consume(1);
+        buffer.reserve(2).unwrap();
+        assert_eq!((buffer.start, buffer.end), (1, 2));
+        buffer.reserve(3).unwrap();
+        assert_eq!((buffer.start, buffer.end), (0, 1));
+        assert_eq!(buffer.unread(), b"b");
+    }
+
+    #[test]
+    fn the_unread_part_is_moved_only_where_that_is_cheap_or_there_is_no_room() {
+        // Storage of 10 octets: where the unread part starts and ends, and how much room there is then.
+        for (start, end, room) in [
+            (0, 0, 10),
+            (0, 6, 4),
+            (2, 8, 2), // as much free behind as in front
+            (3, 8, 2), // more is unread than lies free in front
+            (4, 6, 4), // as much free behind as in front, little unread
+            (5, 6, 9), // more free in front
+            (6, 8, 8),
+            (4, 8, 6), // as much unread as lies free in front
+            (7, 7, 10),
+            (1, 10, 1), // no room at all: moved at any cost
+            (0, 10, 0),
+        ] {
+            let mut buffer = Buffer::new(*b"0123456789");
+            buffer.filled(end);
+            buffer.consume(start);
+            assert_eq!(buffer.is_empty(), start == end);
+            assert_eq!(buffer.room().len(), room, "{start}..{end}");
+            assert_eq!(buffer.unread(), &b"0123456789"[start..end], "{start}..{end}");
+        }
+    }
+
+    #[test]
+    fn a_borrowed_sink_is_the_sink_itself() {
+        fn greet(mut sink: impl Sink) -> Result<(), Full> {
+            sink.reserve(5)?;
+            sink.put(b"hello");
+            Ok(())
+        }
+        let mut buffer = Buffer::new([0u8; 8]);
+        assert_eq!(greet(&mut buffer), Ok(()));
+        assert_eq!(greet(&mut buffer), Err(Full { needed: 5 }));
+        assert_eq!(buffer.unread(), b"hello");
+    }
+
+    #[test]
+    fn what_no_memory_can_hold_is_refused_without_a_panic() {
+        let mut sink = alloc::vec::Vec::new();
+        assert_eq!(Sink::reserve(&mut sink, usize::MAX), Err(Full { needed: usize::MAX }));
+        assert_eq!(alloc::format!("{}", Full { needed: 5 }), "output has no room for 5 octets");
+    }
+
+    #[test]
+    fn law_3_a_buffer_shows_no_octets() {
+        let mut buffer = Buffer::new([0u8; 8]);
+        buffer.put(b"secret");
+        assert_eq!(alloc::format!("{buffer:?}"), "Buffer { unread: 6, capacity: 8 }");
     }
 }

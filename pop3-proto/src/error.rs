@@ -257,3 +257,35 @@ impl core::error::Error for PeerMisbehaved {}
 impl core::error::Error for ApiMisuse {}
 impl core::error::Error for SendError {}
 impl core::error::Error for ReplyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString as _;
+
+    #[test]
+    fn law_3_an_error_is_told_in_words_of_its_own_and_shows_no_argument() {
+        let full = Full { needed: 512 };
+        for (error, text) in [
+            (ReplyError::Full(full).to_string(), "output has no room for 512 octets"),
+            (ReplyError::from(ApiMisuse::ReplyNotOwed).to_string(), "no reply of this kind is owed"),
+            (ApiMisuse::SizeMismatch.to_string(), "message is not as long as announced"),
+            (
+                Error::from(ApiMisuse::WrongMoment { state: State::Tls }).to_string(),
+                "interface misused: method has no meaning in state Tls",
+            ),
+            (SendError::Full(full).to_string(), "output has no room for 512 octets"),
+            (
+                SendError::MustWait { verb: Verb::Quit }.to_string(),
+                "QUIT must be answered before anything follows",
+            ),
+            (SendError::TooLong { octets: 300, limit: 255 }.to_string(), "command has 300 octets, over 255"),
+            (
+                SendError::OutOfPlace { verb: Verb::Stat, state: State::Authorization }.to_string(),
+                "STAT has no place in state Authorization",
+            ),
+        ] {
+            assert_eq!(error, text);
+        }
+    }
+}

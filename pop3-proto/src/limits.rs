@@ -171,3 +171,15 @@ impl core::fmt::Display for WaitingFor {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString as _;
+
+    #[test]
+    fn a_wait_is_told_in_words() {
+        assert_eq!(WaitingFor::Greeting.to_string(), "the greeting");
+        assert_eq!(WaitingFor::QuitReply.to_string(), "the reply to QUIT");
+    }
+}

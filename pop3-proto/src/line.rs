@@ -204,6 +204,27 @@ mod tests {
     }
 
     #[test]
+    fn r2449_4_1_pb_s19_a_cr_or_lf_alone_does_not_end_a_line_that_is_thrown_away() {
+        let input = b"0123456789\rDELE 1\nDELE 2\r\r\nNOOP\r\n";
+        for step in 1..=input.len() {
+            let mut framer = Framer::new(false);
+            let (mut start, mut end, mut seen) = (0, 0, Vec::new());
+            while seen.len() < 2 {
+                let frame = framer.take_or_discard(&input[start..end], 8, 4096).unwrap();
+                start += match frame {
+                    Frame::Line(_, octets) | Frame::TooLong(octets) | Frame::Incomplete(octets) => octets,
+                };
+                match frame {
+                    Frame::Line(line, _) => seen.push((line.to_vec(), start)),
+                    Frame::TooLong(_) => seen.push((b"too long".to_vec(), start)),
+                    Frame::Incomplete(_) => end = (end + step).min(input.len()),
+                }
+            }
+            assert_eq!(seen, [(b"too long".to_vec(), 27), (b"NOOP".to_vec(), 33)], "step {step}");
+        }
+    }
+
+    #[test]
     fn r10_an_endless_line_ends_at_the_cap() {
         let mut framer = Framer::new(false);
         let chunk = [b'x'; 512];

@@ -191,4 +191,10 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn r1939_3_13_a_violation_names_the_command_and_the_state() {
+        let violation = next(State::Authorization, Verb::List, Status::Ok).unwrap_err();
+        assert_eq!(alloc::format!("{violation}"), "LIST cannot succeed in state Authorization");
+    }
 }

@@ -158,8 +158,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
                     for octet in free.iter_mut().take(octets).filter(|octet| !octet.is_ascii()) {
                         *octet = b'?';
                     }
-                    self.line_start =
-                        octets > 0 && line.get(..octets).is_some_and(|line| line.ends_with(b"\n"));
+                    self.line_start = line.get(..octets).is_some_and(|line| line.ends_with(b"\n"));
                     read = read.saturating_add(octets);
                     written = written.saturating_add(octets);
                 }
@@ -181,7 +180,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
 
     /// Gives what is still held when the message has come to its end. Call it until it returns 0; `room` must not be empty.
     pub fn finish(&mut self, room: &mut [u8]) -> usize {
-        if matches!(self.phase, Phase::Collect | Phase::Line) && self.held > 0 {
+        if matches!(self.phase, Phase::Collect | Phase::Line) {
             self.phase = Phase::Give { at: 0, next: Next::Field };
         }
         if matches!(self.phase, Phase::Give { .. }) { self.give(room) } else { 0 }
@@ -240,7 +239,7 @@ impl<B: AsRef<[u8]> + AsMut<[u8]>> Surrogate<B> {
         let held = self.field.as_ref().get(..self.held).unwrap_or(&[]);
         if self.ascii {
             self.structure.field(held);
-        } else if structure::is_type(held) {
+        } else {
             // What the client will see counts: a type that is dropped says nothing.
             let mut seen = [0; structure::TYPE_OCTETS];
             let mut out = Out::new(&mut seen, 0);

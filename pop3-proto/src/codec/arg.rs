@@ -295,4 +295,31 @@ mod tests {
             assert_eq!(Digits::new(n).as_bytes(), n.to_string().as_bytes());
         }
     }
+
+    #[test]
+    fn r1939_4_7_a_number_of_text_says_what_is_wrong_with_it() {
+        for (text, want) in [
+            ("7", Ok(7)),
+            ("", Err(ArgError::Empty)),
+            ("1x", Err(ArgError::Forbidden { octet: b'x' })),
+            ("-1", Err(ArgError::Forbidden { octet: b'-' })),
+            // Digits alone, but no number of a message.
+            ("0", Err(ArgError::Forbidden { octet: b'0' })),
+            ("4294967296", Err(ArgError::Forbidden { octet: b'0' })),
+        ] {
+            assert_eq!(text.parse::<MessageNumber>().map(u32::from), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn law_3_what_is_shown_of_an_argument_is_one_line_of_ascii() {
+        assert_eq!(format!("{:?}", Arg::new(b"a\xff\"").unwrap()), r#""a\xff\"""#);
+        for (error, text) in [
+            (ArgError::Empty, "argument is empty"),
+            (ArgError::Forbidden { octet: 10 }, "octet 0x0a is not allowed in this argument"),
+            (ArgError::TooLong { limit: 255 }, "argument is over 255 octets"),
+        ] {
+            assert_eq!(error.to_string(), text);
+        }
+    }
 }

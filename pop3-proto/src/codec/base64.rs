@@ -253,7 +253,7 @@ const fn sextet(octet: u8) -> u8 {
         b'A'..=b'Z' => octet.wrapping_sub(b'A'),
         b'a'..=b'z' => octet.wrapping_sub(b'a').wrapping_add(26),
         b'0'..=b'9' => octet.wrapping_sub(b'0').wrapping_add(52),
-        b'+' => 62,
+        // `+` is 62: neither of the two has low bits of zero.
         _ => 63,
     }
 }
@@ -466,5 +466,19 @@ mod tests {
         let text = Base64::new(b"Y2FuYXJ5").unwrap();
         assert_eq!(format!("{text:?}"), "[redacted; 8 octets]");
         assert_eq!(format!("{:?}", InitialResponse::from(text)), "[redacted; 8 octets]");
+    }
+
+    #[test]
+    fn r5034_4_11_what_is_wrong_is_told_without_the_octets() {
+        for (text, want) in [
+            ("QUJ", "base64 of 3 octets, not a multiple of 4"),
+            ("QU=D", "base64 has \"=\" where none may stand"),
+            ("QU D", "base64 has an octet outside of its alphabet"),
+            ("QR==", "base64 has unused bits that are not zero"),
+        ] {
+            assert_eq!(format!("{}", Base64::new(text.as_bytes()).unwrap_err()), want, "{text}");
+        }
+        let empty = InitialResponse::parse(b"").unwrap_err();
+        assert_eq!(format!("{empty}"), "initial response is empty instead of \"=\"");
     }
 }

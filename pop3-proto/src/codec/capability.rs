@@ -328,4 +328,15 @@ mod tests {
         // All tags are registered ones, which never begin with X.
         assert!(KNOWN.iter().all(|(tag, _)| !tag.starts_with('X')));
     }
+
+    #[test]
+    fn r2449_5_1_no_blank_stands_where_no_word_follows() {
+        for (words, line) in
+            [(&b""[..], &b"SASL\r\n"[..]), (b" ", b"SASL\r\n"), (b"PLAIN", b"SASL PLAIN\r\n")]
+        {
+            let mut out = alloc::vec::Vec::new();
+            Capability::Sasl(Words::new(words)).encode(&mut out).unwrap();
+            assert_eq!(out, line, "{}", words.escape_ascii());
+        }
+    }
 }

@@ -581,4 +581,16 @@ mod tests {
             assert!(!text.contains("canary") && !text.contains("Y2FuYXJ5"), "{text}");
         }
     }
+
+    #[test]
+    fn r1939_3_12_what_is_wrong_is_told_without_the_arguments() {
+        for (line, want) in [
+            (&b"NOOP\0"[..], "command line holds NUL, CR or LF"),
+            (b"XYZZ secret", "unknown keyword"),
+            (b"USER", "bad arguments to USER"),
+            (b"RETR secret", "bad arguments to RETR"),
+        ] {
+            assert_eq!(format!("{}", Command::parse(line).unwrap_err()), want);
+        }
+    }
 }

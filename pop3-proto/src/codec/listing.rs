@@ -299,6 +299,7 @@ mod tests {
         assert_eq!(single(b"abc"), Some(&b"abc"[..]));
         assert_eq!(single(b"12345"), Some(&b"12345"[..]));
         assert_eq!(single(b"8 abc"), None);
+        assert_eq!(single(b"x abc"), None);
         assert_eq!(single(b""), None);
     }
 

@@ -132,8 +132,10 @@ impl fmt::Display for MechanismName<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::hash::{BuildHasher as _, BuildHasherDefault};
     use std::collections::HashSet;
     use std::format;
+    use std::hash::DefaultHasher;
 
     #[test]
     fn r5034_4_2_names_are_compared_without_case() {
@@ -145,6 +147,9 @@ mod tests {
         assert!(!plain.eq_ignore_case("PLAI"));
         assert_ne!(plain, MechanismName::EXTERNAL);
         assert!(HashSet::from([MechanismName::PLAIN]).contains(&plain));
+        let hash = |name| BuildHasherDefault::<DefaultHasher>::default().hash_one(name);
+        assert_eq!(hash(MechanismName::PLAIN), hash(plain));
+        assert_ne!(hash(MechanismName::PLAIN), hash(MechanismName::EXTERNAL));
         assert_eq!(format!("{plain:>7}|{plain:?}"), "  plain|plain");
     }
 

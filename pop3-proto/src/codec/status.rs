@@ -441,4 +441,19 @@ mod tests {
     fn r1939_3_2_text_cannot_hold_a_line_end() {
         assert_eq!(written(Status::Ok, None, b"a\r\n+OK b\0c\x80"), b"+OK a??+OK b?c?\r\n");
     }
+
+    #[test]
+    fn r2449_8_1_a_code_is_shown_in_its_brackets() {
+        let line = StatusLine::parse(b"-ERR [sys/temp] try later").unwrap();
+        assert_eq!(alloc::format!("{:?}", line.code().unwrap()), "[sys/temp]");
+    }
+
+    #[test]
+    fn r6856_3_2_r1939_3_5_a_long_text_that_is_no_utf_8_keeps_its_ascii_to_the_end_of_the_line() {
+        let text = [&b"a\xffb"[..], &[b'x'; 600]].concat();
+        let mut out = Vec::new();
+        encode_status_utf8(Status::Ok, None, &text, &mut out).unwrap();
+        let want = [&b"+OK a?b"[..], &[b'x'; 503], b"\r\n"].concat();
+        assert_eq!((want.len(), out), (512, want));
+    }
 }

@@ -4,7 +4,7 @@ use super::*;
 use SrvService::{Pop3, Pop3s};
 use alloc::vec::Vec;
 use std::collections::BTreeMap;
-use std::string::String;
+use std::string::{String, ToString as _};
 
 fn name(service: SrvService, domain: &str) -> Result<String, DomainError> {
     let mut out = Vec::new();
@@ -30,6 +30,7 @@ fn r6186_3_1_names_and_ports() {
     assert_eq!(name(Pop3s, "example.org").unwrap(), "_pop3s._tcp.example.org");
     assert_eq!(name(Pop3, "Example.ORG.").unwrap(), "_pop3._tcp.Example.ORG");
     assert_eq!((Pop3s.default_port(), Pop3.default_port()), (995, 110));
+    assert_eq!((Pop3s.to_string().as_str(), Pop3.to_string().as_str()), ("_pop3s", "_pop3"));
     assert_eq!(
         (mail_domain("a@b@example.org"), mail_domain("a"), mail_domain("a@")),
         (Some("example.org"), None, None)
@@ -61,7 +62,20 @@ fn r6186_3_1_what_is_no_domain_is_not_asked_for() {
     assert_eq!(name(Pop3, &long).unwrap().len(), 252);
     assert_eq!(name(Pop3s, &long).unwrap().len(), DOMAIN_NAME_OCTETS);
     assert_eq!(name(Pop3s, &[&long, "e"].concat()), Err(DomainError::TooLong { octets: 254 }));
-    assert_eq!(name(Pop3, &["a".repeat(64), long].join(".")), Err(DomainError::TooLong { octets: 306 }));
+    assert_eq!(
+        name(Pop3, &["a".repeat(64), long.clone()].join(".")),
+        Err(DomainError::TooLong { octets: 306 })
+    );
+    // A domain as long as a name may be has no room for the service.
+    assert_eq!(name(Pop3, &[&long, ".0123456789a"].concat()), Err(DomainError::TooLong { octets: 264 }));
+    for (error, text) in [
+        (DomainError::NotAscii, "domain is not ascii, give its a-labels (xn--)"),
+        (DomainError::Invalid, "not a domain name"),
+        (DomainError::TooLong { octets: 254 }, "domain name of 254 octets is longer than 253"),
+        (DomainError::Full(Full { needed: 23 }), "output has no room for 23 octets"),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
 }
 
 #[test]

@@ -321,4 +321,36 @@ mod tests {
             assert!(marked.iter().copied().eq((0..50).filter(|&i| model[i].1)));
         }
     }
+
+    fn full_and_cleared(mut index: Index<impl Storage>) {
+        for _ in 0..2 {
+            assert!(index.is_empty());
+            for octets in [1, 2] {
+                index.push(octets, b"abc").unwrap();
+                assert!(!index.is_empty());
+            }
+            assert_eq!(index.push(3, b"abc"), Err(IndexError::Full));
+            assert_eq!((index.len(), index.drop_listing()), (2, DropListing::new(2, 3)));
+            assert_eq!(index.get(n(2)).unwrap().unique_id.as_bytes(), b"abc");
+            index.mark(n(1)).unwrap();
+            index.clear();
+            assert_eq!((index.len(), index.drop_listing()), (0, DropListing::new(0, 0)));
+            assert_eq!(index.get(n(1)), Err(NoMessage::Absent));
+        }
+    }
+
+    #[test]
+    fn pb_s28_a_storage_takes_no_more_than_it_has_room_for_and_gives_it_back() {
+        full_and_cleared(Index::new(FixedStorage::new(&mut [Entry::EMPTY; 2], &mut [0; 9])));
+        full_and_cleared(Index::new(FixedStorage::new(&mut [Entry::EMPTY; 9], &mut [0; 8])));
+        full_and_cleared(Index::new(HeapStorage::new(2)));
+    }
+
+    #[test]
+    fn what_was_wrong_is_told() {
+        assert_eq!(format!("{}", IndexError::Full), "maildrop index is full");
+        assert_eq!(format!("{}", IndexError::BadUniqueId), "unique-id is not 1 to 70 octets in 0x21-0x7e");
+        assert_eq!(format!("{}", NoMessage::Absent), "no such message");
+        assert_eq!(format!("{}", NoMessage::Marked), "message is marked as deleted");
+    }
 }

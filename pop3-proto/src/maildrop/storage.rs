@@ -125,12 +125,11 @@ impl Storage for HeapStorage {
     }
 
     fn push(&mut self, entry: Entry, unique_id: &[u8]) -> Result<(), IndexError> {
-        if self.entries.len() >= self.messages
-            || self.entries.try_reserve(1).is_err()
-            || self.ids.try_reserve(unique_id.len()).is_err()
-        {
+        if self.entries.len() >= self.messages {
             return Err(IndexError::Full);
         }
+        self.entries.try_reserve(1).map_err(|_| IndexError::Full)?;
+        self.ids.try_reserve(unique_id.len()).map_err(|_| IndexError::Full)?;
         self.entries.push(entry);
         self.ids.extend_from_slice(unique_id);
         Ok(())

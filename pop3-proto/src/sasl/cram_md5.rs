@@ -451,4 +451,15 @@ mod tests {
         assert!(!shown.contains(digest) && !shown.contains(octets.trim_matches(['[', ']'])), "{shown}");
         assert!(shown.contains("Proven"), "{shown}");
     }
+
+    #[test]
+    fn r4422_3_6_a_right_digest_of_one_who_may_not_log_in_is_refused() {
+        let mut server = CramMd5Server {
+            challenge: Timestamp::on_localhost(0, [0; 18]),
+            name: Name::new(),
+            state: State::Proven,
+        };
+        let step = server.step(ServerInput::Answer(Answer::Rejected), &mut Vec::new()).map(|_| ());
+        assert_eq!(step, Err(SaslError::Rejected));
+    }
 }

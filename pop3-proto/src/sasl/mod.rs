@@ -74,6 +74,9 @@ pub mod prep;
 #[cfg(feature = "scram")]
 pub mod scram;
 pub mod server;
+#[cfg(test)]
+#[cfg(all(feature = "md5", feature = "scram"))]
+mod tests;
 mod xoauth2;
 
 pub use anonymous::{Anonymous, AnonymousServer};

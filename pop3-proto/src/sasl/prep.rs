@@ -274,4 +274,58 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn r4616_2_3_prohibited_characters() {
+        // The first and last of ranges of RFC 3454 tables C.1.2 to C.9 that no mapping takes away before.
+        for text in [
+            "\0\u{1f}",
+            "\u{80}",
+            "\u{9f}",
+            "\u{6dd}",
+            "\u{180e}",
+            "\u{2028}",
+            "\u{2061}",
+            "\u{206f}",
+            "\u{fff9}",
+            "\u{fffc}",
+            "\u{1d173}",
+            "\u{e000}",
+            "\u{f8ff}",
+            "\u{f0000}",
+            "\u{10fffd}",
+            "\u{fdd0}",
+            "\u{fdef}",
+            "\u{fffd}",
+            "\u{2ff0}",
+            "\u{200e}",
+            "\u{202e}",
+            "\u{e0001}",
+            "\u{e007f}",
+        ] {
+            assert_eq!(prepare(text, Use::Query), Err(PrepError::Prohibited), "{text:?}");
+        }
+        // The last two of each plane (table C.4), and nothing beside them.
+        for plane in 0..=16u32 {
+            for last in [0xfffe, 0xffff] {
+                let text = String::from(char::from_u32(plane << 16 | last).unwrap());
+                assert_eq!(prepare(&text, Use::Query), Err(PrepError::Prohibited), "{text:?}");
+            }
+        }
+        for text in ["\u{a1}", "\u{1d172}", "\u{1fffd}", "\u{e0002}"] {
+            assert!(prepare(text, Use::Query).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn law_3_what_is_wrong_with_a_text_is_told_without_it() {
+        for (error, text) in [
+            (PrepError::Empty, "nothing is left after preparation"),
+            (PrepError::Prohibited, "prohibited character"),
+            (PrepError::Bidirectional, "right-to-left and left-to-right characters are mixed"),
+            (PrepError::Unassigned, "unassigned character"),
+        ] {
+            assert_eq!(alloc::format!("{error}"), text);
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Whether a message needs a surrogate at all.
 
 use super::line_of;
-use super::structure::{DELIMITER_OCTETS, Next, Structure, TYPE_OCTETS};
+use super::structure::{Next, Structure, TYPE_OCTETS};
 
 /// Finds out whether a message needs UTF-8 mode: whether its header, or that of a part or of a message within it, holds
 /// anything but ASCII (R6856-2.4).
@@ -91,7 +91,7 @@ impl HeaderCheck {
         }
         self.hold(line);
         let held = self.held.get(..self.octets).unwrap_or(&[]);
-        if line.ends_with(b"\n") && held.len() <= DELIMITER_OCTETS {
+        if line.ends_with(b"\n") {
             if let Some(next) = self.structure.delimiter(held) {
                 self.turn(next);
             }

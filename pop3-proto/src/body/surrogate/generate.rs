@@ -280,7 +280,7 @@ enum Part {
     Open,
     /// A quote or backslash.
     Mark,
-    /// Within quotes or square brackets.
+    /// Within quotes or square brackets, or behind a backslash.
     Quoted,
     /// Within a comment, its first bracket included.
     Comment,
@@ -300,7 +300,7 @@ struct Lexer {
 impl Lexer {
     fn step(&mut self, octet: u8) -> Part {
         if core::mem::take(&mut self.escaped) {
-            return if self.depth > 0 { Part::Comment } else { Part::Quoted };
+            return Part::Quoted;
         }
         match octet {
             b'\\' if self.quoted || self.depth > 0 => {

@@ -111,11 +111,6 @@ impl Structure {
     }
 }
 
-/// Whether this is the field that a header tells its content by.
-pub(super) fn is_type(field: &[u8]) -> bool {
-    value_of(field, b"content-type").is_some()
-}
-
 /// The value of the field if it is called `name`.
 fn value_of<'a>(field: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     let (head, rest) = field.split_at_checked(name.len())?;

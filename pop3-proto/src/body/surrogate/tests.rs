@@ -102,6 +102,18 @@ fn r6858_2_1_addresses() {
             "Resent-From:\r\n Jörg\r\n\tMüller\r\n <j@k>",
             "Resent-From: =?utf-8?Q?J=C3=B6rg_M=C3=BCller?= <j@k>\r\n".into(),
         ),
+        // A backslash and a bracket count where they have a meaning, and nowhere else.
+        ("From: \"a\\\"b\"@x (ü)", "From: =?utf-8?Q?=C3=BC?= <\"a\\\"b\"@x>\r\n".into()),
+        ("From: ü (a\\)b) <a@b>", "From: =?utf-8?Q?=C3=BC_=28a=5C=29b=29?= <a@b>\r\n".into()),
+        ("From: ü\\, b@c", format!("From: =?utf-8?Q?=C3=BC=5C?= {INVALID},\r\n b@c\r\n")),
+        ("From: a@b (ü \" x), c@d", "From: =?utf-8?Q?=C3=BC_x?= <a@b>,\r\n c@d\r\n".into()),
+        ("From: a@b (\\\" ü), c@d", "From: =?utf-8?Q?=5C_=C3=BC?= <a@b>,\r\n c@d\r\n".into()),
+        ("From: a@b (x (y) ü), c@d", "From: =?utf-8?Q?x_=28y=29_=C3=BC?= <a@b>,\r\n c@d\r\n".into()),
+        (
+            "From: ü, a@b) c@d (x), e@f",
+            format!("From: =?utf-8?Q?=C3=BC?= {INVALID},\r\n a@b) c@d (x),\r\n e@f\r\n"),
+        ),
+        ("From: a@b) ü", format!("From: =?utf-8?Q?a=40b=29_=C3=BC?=\r\n {INVALID}\r\n")),
         // No addresses at all.
         ("From: ü", format!("From: =?utf-8?Q?=C3=BC?= {INVALID}\r\n")),
         ("From: \"ü", format!("From: =?utf-8?Q?=C3=BC?= {INVALID}\r\n")),
@@ -110,6 +122,17 @@ fn r6858_2_1_addresses() {
         ("From : ü <a@b>", "From: =?utf-8?Q?=C3=BC?= <a@b>\r\n".into()),
     ] {
         assert_eq!(field(line), want, "{line}");
+    }
+}
+
+#[test]
+fn r6858_2_2_a_line_is_folded_where_it_would_be_over_76_octets() {
+    for octets in 1..90 {
+        let address = format!("<{}@example.net>", "a".repeat(octets));
+        let name = "From: =?utf-8?Q?=C3=BC?=";
+        let fits = name.len() + 1 + address.len() <= 76;
+        let want = format!("{name}{}{address}\r\n", if fits { " " } else { "\r\n " });
+        assert_eq!(field(&format!("From: ü {address}")), want);
     }
 }
 
@@ -353,6 +376,11 @@ fn r6856_2_4_bodies_of_parts_are_left_alone() {
         "Content-Type: text/plain; boundary=b\n\n--b\nSubject: ü\n",
         &format!("Content-Type: multipart/mixed; boundary=b\n\n--b{}\nSubject: ü\n", " ".repeat(200)),
         "Content-Type: multipart/mixed\n\n--\nSubject: ü\n",
+        "Content-Type: multipart/mixed; boundary=b\n\nxx--b\nSubject: ü\n",
+        // A part that ends within its header: what the header has said of its content is void.
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: multipart/mixed; boundary=c\n--b\n\n\
+         --c\nSubject: ü\n",
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\nA: c\n--b--\nSubject: ü\n",
     ] {
         assert!(!needs_utf8(message.as_bytes()), "{message}");
         assert_eq!(surrogate(message.as_bytes()), message.as_bytes(), "{message}");
@@ -376,4 +404,49 @@ fn r6856_2_3_parts_lie_no_deeper_than_is_looked_at() {
             .unwrap()
             .ends_with("--b7\nSubject: =?utf-8?Q?=C3=BC?=\r\n\n")
     );
+}
+
+#[test]
+fn r6856_2_4_only_a_whole_line_parts_a_header() {
+    let message = "Content-Type: multipart/mixed; boundary=b\n\n--b\n--b--x: y\nSubject: ü\n\n--b--\n";
+    assert!(needs_utf8(message.as_bytes()));
+    let want = message.replace("Subject: ü\n", "Subject: =?utf-8?Q?=C3=BC?=\r\n");
+    assert_eq!(String::from_utf8(surrogate(message.as_bytes())).unwrap(), want);
+}
+
+#[test]
+fn r6856_2_4_a_check_is_done_as_soon_as_nothing_can_change_it() {
+    for (before, last) in [
+        ("A: b\n", "\n"),
+        ("A: b\nB: c", "ü"),
+        ("Content-Type: multipart/mixed; boundary=b\n\n--b\n\nx\n", "--b--\n"),
+    ] {
+        let mut check = HeaderCheck::new();
+        for piece in before.as_bytes().chunks(1) {
+            check.update(piece);
+            assert!(!check.is_done() && !check.needs_utf8(), "{before}");
+        }
+        check.update(last.as_bytes());
+        assert!(check.is_done(), "{before}{last}");
+        assert_eq!(check.needs_utf8(), last == "ü");
+    }
+}
+
+#[test]
+fn law_3_a_surrogate_shows_no_octets() {
+    let mut surrogate = Surrogate::new([0; 64]);
+    assert_eq!(surrogate.encode(b"Subject: secret", &mut [0; 64]), Progress { read: 15, written: 0 });
+    assert_eq!(format!("{surrogate:?}"), "Surrogate { held: 15, phase: Collect, .. }");
+}
+
+#[test]
+fn r6856_2_3_r6858_2_2_the_type_counts_that_the_client_will_see() {
+    // Of the first type a parameter is left out, and its parts are found; the second is dropped as a whole, and has none.
+    let message = |subtype: &str| {
+        format!("Content-Type: multipart/{subtype}; boundary=b; name=ü\n\n--b\nSubject: ü\n\n--b--\n")
+            .into_bytes()
+    };
+    let want = "Content-Type: multipart/mixed; boundary=b\r\n\n--b\nSubject: =?utf-8?Q?=C3=BC?=\r\n\n--b--\n";
+    assert_eq!(String::from_utf8(surrogate(&message("mixed"))).unwrap(), want);
+    assert_eq!(String::from_utf8(surrogate(&message("mïxed"))).unwrap(), "\n--b\nSubject: ü\n\n--b--\n");
 }

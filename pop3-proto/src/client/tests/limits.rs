@@ -50,6 +50,39 @@ fn r5034_4_12_challenges_have_a_limit_of_their_own() {
     }
 }
 
+#[cfg(feature = "sasl")]
+#[test]
+fn r5034_4_12_an_answer_fills_the_limit_of_a_sasl_line_and_no_more() {
+    // Base64 of 9 octets is 12, of 10 it is 16; CRLF counts.
+    for (sasl_line, octets, error) in [
+        (14, 9, None),
+        (14, 10, Some(SendError::TooLong { octets: 18, limit: 14 })),
+        (17, 10, Some(SendError::TooLong { octets: 18, limit: 17 })),
+        (18, 10, None),
+    ] {
+        let mut client =
+            with(ClientLimits { sasl_line, ..ClientLimits::DEFAULT }, ClientTolerances::default());
+        client.authenticate(MechanismName::PLAIN, None, &mut Vec::new()).unwrap();
+        Seen::default().feed(&mut client, b"+ \r\n");
+        let mut out = Vec::new();
+        assert_eq!(client.respond(&vec![b'x'; octets], &mut out).err(), error, "{octets} in {sasl_line}");
+        assert_eq!(out.is_empty(), error.is_some());
+    }
+}
+
+#[cfg(feature = "sasl")]
+#[test]
+fn r5034_4_9_nothing_is_answered_on_a_connection_that_is_over() {
+    let mut client = greeted();
+    client.authenticate(MechanismName::PLAIN, None, &mut Vec::new()).unwrap();
+    Seen::default().feed(&mut client, b"+ \r\n");
+    client.timed_out();
+    let mut out = Vec::new();
+    assert_eq!(client.respond(b"x", &mut out), Err(SendError::Closed));
+    assert_eq!(client.cancel(&mut out), Err(SendError::Closed));
+    assert!(out.is_empty());
+}
+
 #[test]
 fn r1939_3_6_pb_c12_lists_have_a_limit() {
     let limits = ClientLimits { list_lines: 3, capability_lines: 2, ..ClientLimits::DEFAULT };
@@ -244,6 +277,24 @@ fn pb_q28_each_wait_has_its_limit() {
     assert_eq!(client.timed_out(), Error::TimedOut);
     assert_eq!(client.receive(b"+OK\r\n"), Err(Error::TimedOut));
     assert_eq!(client.end_of_input(), Err(Error::TimedOut));
+}
+
+#[test]
+fn pb_q28_each_limit_is_for_its_own_wait() {
+    let [greeting, reply, login, quit] = [7, 11, 13, 17].map(core::time::Duration::from_secs);
+    let limits = ClientLimits { greeting, reply, login, quit, ..ClientLimits::DEFAULT };
+    let wait = |client: &Client| client.timeout().unwrap().limit.as_secs();
+    assert_eq!(wait(&Client::over_tls(limits, ClientTolerances::default())), 7);
+    for (commands, seconds) in
+        [(vec![user("a")], 11), (vec![user("a"), pass("b")], 13), (vec![Command::Quit], 17)]
+    {
+        let mut client = with(limits, ClientTolerances::default());
+        for (at, command) in commands.iter().enumerate() {
+            Seen::default().feed(&mut client, if at > 0 { b"+OK\r\n" } else { b"" });
+            send(&mut client, command);
+        }
+        assert_eq!(wait(&client), seconds, "{commands:?}");
+    }
 }
 
 #[test]

@@ -76,3 +76,33 @@ impl fmt::Display for Refusal {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString as _;
+
+    #[test]
+    fn r5802_5_8_the_words_of_the_specification() {
+        // RFC 5802 section 7, server-error-value.
+        for (word, refusal) in [
+            ("invalid-encoding", Refusal::InvalidEncoding),
+            ("extensions-not-supported", Refusal::ExtensionsNotSupported),
+            ("invalid-proof", Refusal::InvalidProof),
+            ("channel-bindings-dont-match", Refusal::ChannelBindingsDontMatch),
+            ("server-does-support-channel-binding", Refusal::ServerDoesSupportChannelBinding),
+            ("channel-binding-not-supported", Refusal::ChannelBindingNotSupported),
+            ("unsupported-channel-binding-type", Refusal::UnsupportedChannelBindingType),
+            ("unknown-user", Refusal::UnknownUser),
+            ("invalid-username-encoding", Refusal::InvalidUsernameEncoding),
+            ("no-resources", Refusal::NoResources),
+            ("other-error", Refusal::Other),
+        ] {
+            assert_eq!(Refusal::named(word), refusal);
+            assert_eq!(refusal.to_string(), word);
+        }
+        for unknown in ["", "invalid-proof ", "Invalid-Proof", "x-other"] {
+            assert_eq!(Refusal::named(unknown), Refusal::Other, "{unknown}");
+        }
+    }
+}

@@ -283,6 +283,23 @@ fn r4422_3_6_done_only_after_proof_and_leave() {
 }
 
 #[test]
+fn r5802_5_1_after_the_signature_only_an_empty_message_may_come() {
+    let keys = V4.keys();
+    for (message, want) in [(&b""[..], Ok(Came::Done)), (b"x", Err(SaslError::Malformed))] {
+        let mut server = V4.server();
+        for input in [
+            ServerInput::Start(Some(V4.client_first.as_bytes())),
+            ServerInput::Answer(keys.answer()),
+            ServerInput::Response(V4.client_final.as_bytes()),
+            ServerInput::Answer(Answer::Accepted),
+        ] {
+            assert!(step(&mut server, input).is_ok());
+        }
+        assert_eq!(step(&mut server, ServerInput::Response(message)), want);
+    }
+}
+
+#[test]
 fn r5802_5_9_unknown_users_fail_at_the_proof() {
     // The keys are made up; salt and count are the same each time, and so is all that the client sees.
     let made_up =
