@@ -10,39 +10,62 @@
 )]
 
 mod body;
+mod certificate;
 mod client;
+mod dns;
+mod journal;
+mod language;
 mod lines;
 mod mail;
+mod maildir;
 mod pair;
 mod plan;
+mod prep;
 mod sasl;
+mod scratch;
 mod seeds;
 mod server;
+mod users;
 
 pub use body::{body_decode, body_round_trip, top};
+pub use certificate::certificate_names;
 pub use client::client_stream;
+pub use dns::dns_packet;
+pub use journal::journal;
+pub use language::language;
 pub use lines::{base64, capability_line, command_line, list_line, status_line, url};
 pub use mail::{srv_order, surrogate};
+pub use maildir::{maildir, maildir_name, uid_list};
 pub use pair::pair;
+pub use prep::{apop, saslprep};
 pub use sasl::{sasl_client, sasl_server, scram_pair};
 pub use seeds::seeds;
 pub use server::{server_stream, stls_gate};
+pub use users::users_file;
 
 /// A target: a function over octets.
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 28] = [
+    ("apop", apop),
     ("base64", base64),
     ("body_decode", body_decode),
     ("body_round_trip", body_round_trip),
     ("capability_line", capability_line),
+    ("certificate_names", certificate_names),
     ("client_stream", client_stream),
     ("command_line", command_line),
+    ("dns_packet", dns_packet),
+    ("journal", journal),
+    ("language", language),
     ("list_line", list_line),
+    ("maildir", maildir),
+    ("maildir_name", maildir_name),
     ("pair", pair),
     ("sasl_client", sasl_client),
     ("sasl_server", sasl_server),
+    ("saslprep", saslprep),
     ("scram_pair", scram_pair),
     ("server_stream", server_stream),
     ("srv_order", srv_order),
@@ -50,5 +73,7 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("stls_gate", stls_gate),
     ("surrogate", surrogate),
     ("top", top),
+    ("uid_list", uid_list),
     ("url", url),
+    ("users_file", users_file),
 ];

@@ -49,8 +49,9 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         }
         "scram_pair" => (0..60u8).map(|n| vec![n % 3, n % 4, n % 5, n.wrapping_mul(7), n % 2]).collect(),
         "sasl_server" => {
-            let messages: [&[u8]; 6] = [
+            let messages: [&[u8]; 7] = [
                 b"\x00user\x00pencil",
+                b"user\x00user\x00pencil",
                 b"n,,n=user,r=rOprNGfwEbeRWgbNEkqO",
                 b"n,a=user,\x01host=h\x01port=995\x01auth=Bearer pencil\x01\x01",
                 b"user=user\x01auth=Bearer pencil\x01\x01",
@@ -60,12 +61,23 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             let with = |number: u8, message: &[u8]| {
                 [&[number, 0, u8::try_from(message.len()).unwrap_or(0)][..], message, b"\x04user\x06pencil"].concat()
             };
-            (0..14).flat_map(|number| messages.map(|message| with(number, message))).collect()
+            let mut all: Vec<Vec<u8>> =
+                (0..14).flat_map(|number| messages.map(|message| with(number, message))).collect();
+            // Right messages, with and without an initial response; and one of them not quite.
+            all.extend((0..14).flat_map(|number| [0, 1].map(|alone| vec![number, alone, 0x80, 0x80, 0x80, 0x80])));
+            all.extend((0..14).map(|number| vec![number, 0, 0x80, 0x81, 7, 1, 0x80]));
+            all
         }
         "sasl_client" => {
             let server_first = b"r=cmFuZG9tIG9mIGEgY2xpZW50abc,s=MDEyMw==,i=1";
             let with = |number: u8| [&[number, 0, 44][..], server_first, b"\x04v=ab\x09Username:\x09Password:"].concat();
-            (0..10).map(with).collect()
+            let mut all: Vec<Vec<u8>> = (0..10).map(with).collect();
+            all.extend((0..10).flat_map(|number| [0, 1].map(|alone| vec![number, alone, 0x80, 0x80, 0x80, 0x80])));
+            all.extend((0..10).map(|number| vec![number, 0, 0x80, 0x81, 5, 1, 0x80]));
+            all.extend([&b"e=invalid-proof"[..], b"m=x,r=a", b"v=AAAA", b"r=,s=,i=0"].map(|text| {
+                with_piece(&[7, 0, 0x80], text)
+            }));
+            all
         }
         "srv_order" => (0..20u8).map(|n| (0..40).map(|m: u8| m.wrapping_mul(n)).collect()).collect(),
         "surrogate" => [
@@ -75,7 +87,88 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         ]
         .map(|text| with(&[9, 2, 3, 8], text.as_bytes()))
         .into(),
+        "users_file" => [
+            &b"# users\nmrose:@0\r\nfred@example.org:@1:1000:1000::/home/fred\nkim:@2"[..],
+            b"alice:{EXTERNAL}\nscanner:{SECRET}a secret\nsam:{PLAIN}pencil::::::require_tls",
+            b"a:@4\na:@5\nb:@3",
+            b"a:{PLAIN}x\na:{PLAIN}y",
+            b"a:{SCRAM-SHA-512}4096,QUJD,x,y\nb:$6$x\nc:$argon2id$v=19$m=9999999,t=1,p=1$c2FsdHNhbHQ$XsgZusUNOHkLuLAMdSVzDw",
+            "k\u{e4}the:{CLEARTEXT}gr\u{fc}n\nI\u{ad}X:@0".as_bytes(),
+        ]
+        .map(<[u8]>::to_vec)
+        .into(),
+        "saslprep" => [
+            "I\u{ad}X", "\u{aa}\u{2168}", "\u{627}1\u{628}", "\u{627}a", "\u{221}a\u{308}", "\u{1100}\u{1161}\u{11a8}", "\u{a0}\u{200b} \u{7}",
+            "\u{5d0}\u{5b0}\u{fb1d}", "\u{e0001}", "\u{1d15e}\u{2f800}", "\u{ad}", "user",
+        ]
+        .map(|text| text.as_bytes().to_vec())
+        .into(),
+        "apop" => [
+            &b"POP3 server ready <1896.697170952@dbc.mtview.ca.us>"[..],
+            b"\x08tanstaaf0123456789abcdefgh\x07pop.example.net",
+            b"<a> <a@[127.0.0.1]> <b@c>",
+            b"<@><a@><a..b@c><a@b",
+        ]
+        .map(<[u8]>::to_vec)
+        .into(),
+        "maildir_name" => [
+            &b"1700000000.M5P99Q2.host:2,S\n1700000000.M5P99Q10.host"[..],
+            b"1700000000.12345_2.host\n1700000000.12345_10.host,U=7,FMD5=7e33429f656f1e6e9d79b29c3f82c57e",
+            b"999999999.1.h\n17000000x0.1.h",
+            b"alice\n{user}/Maildir",
+            b"../x\n/var/mail/{user}/{user}",
+        ]
+        .map(<[u8]>::to_vec)
+        .into(),
+        "uid_list" => {
+            let lists: [&[u8]; 3] = [
+                b"pop3-uidlist 1 deadbeef 00000012 00000007\n00000001 1234 1200 1700000000123456789 1.M2P3.host,S=1200\n00000011 - 0 -1 two words\nend 2\n",
+                b"pop3-uidlist 2 deadbeef 00000012 00000007\n00000001 1234 = 1200 5 a\n00000002 1 9 1 5 b\n00000003 1 - 1 5 c\nend 3\n",
+                b"pop3-uidlist 3 anything\n",
+            ];
+            let mut all: Vec<_> = lists.iter().flat_map(|text| [with(&[0], text), with(&[1], text)]).collect();
+            let plan: Vec<u8> = (0..90).map(|n: u8| n.wrapping_mul(37)).collect();
+            all.extend([[2, 0, 60, 1], [2, 0, 90, 0], [2, 0, 3, 9]].map(|head| with(&head, &plan)));
+            all
+        }
+        "maildir" => {
+            let files = b"\x03\x00\x0d1.M2P3.host:2S\x01\x0c1700000000.a\x01\x0d1700000000.a:";
+            let sealed = b"pop3-uidlist 1 deadbeef 00000012 00000007\n00000001 1234 1200 17 1700000000.a\nend 1\n";
+            let mut all = vec![with(files, &[0, 0, 0, 70, 1]), with(files, &[0, 0, 0, 99, 0]), with(files, &[1, 3, b'x', b'\n', b'y', 0, 9, 9])];
+            all.push([&files[..], &[2, u8::try_from(sealed.len()).unwrap_or(0)], sealed].concat());
+            all
+        }
+        "journal" => {
+            let lines = b"+ 1700000000 QhdPYR:00WBw1Ph7x7\n? 5 a%20b\n- 6 QhdPYR:00WBw1Ph7x7\n+ 7 z\n";
+            let acts = b"\x06\x00\x03abc\x04\x03abc\x05\x01z\x07\x00\x01\x02\x00\xff\x06\x00\x00\x50\x01";
+            let file = |kind: u8, text: &[u8]| [&[kind, u8::try_from(text.len()).unwrap_or(0)][..], text, acts].concat();
+            vec![file(2, lines), file(1, lines), file(6, b"+ 1 a\n+ 2 b"), file(5, b""), file(4, b"pop3-journal 2 x\n"), file(8, b"pop3-jour")]
+        }
+        "dns_packet" => {
+            let answer = b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x06_pop3s\x04_tcp\x07example\x03org\x00\x00\x21\x00\x01\
+                \xc0\x0c\x00\x21\x00\x01\x00\x00\x00\x3c\x00\x0a\x00\x01\x00\x02\x03\xe3\x01h\xc0\x0c";
+            let mut all = vec![with(&[0], answer), with(&[1, 1], &answer[41..])];
+            all.extend((0..6u8).map(|n| vec![2, n.wrapping_mul(50), n / 3, n, 2, 1, 1, 0x13, 9, 9, 0x20, 1, 1, 0x31, 0, 0]));
+            all
+        }
+        "certificate_names" => {
+            let names = b"\x04\x00\x11Alice@Example.NET\x01\x0ePC.example.net\x02\x05Alice\x03\x0fOld@Example.NET";
+            (0..12u8).map(|n| [&[1, n.wrapping_mul(21), n, n / 4 * 0x11][..], names].concat()).collect()
+        }
+        "language" => [
+            &b"\x00\x00\x00de-AT"[..],
+            b"\x00\x00\x01*",
+            b"\x02\x05de-AT\x07Deutsch\x07[Servus\x02fr\x00\x02ja\x01\x00de",
+            b"\x01\x09i-default\x00\x03\xc3\xbcx\x00\x00zh-Hant-CN-x-private1",
+        ]
+        .map(<[u8]>::to_vec)
+        .into(),
         "pair" => SESSIONS.iter().map(|text| text.to_vec()).collect(),
         _ => Vec::new(),
     }
+}
+
+/// A plan, then a piece of it.
+fn with_piece(head: &[u8], piece: &[u8]) -> Vec<u8> {
+    [head, &[u8::try_from(piece.len()).unwrap_or(0)], piece].concat()
 }

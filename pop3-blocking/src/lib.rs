@@ -30,6 +30,9 @@ pub mod discovery;
 #[cfg(test)]
 #[cfg(feature = "maildir")]
 mod failpoint;
+#[cfg(feature = "__fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod random;
 pub mod server;
 pub mod store;

@@ -43,6 +43,8 @@ use core::time::Duration;
 mod candidate;
 mod connect;
 mod error;
+#[cfg(feature = "__fuzzing")]
+pub(crate) mod fuzzing;
 mod packet;
 mod resolver;
 mod system;

@@ -44,6 +44,8 @@ mod certificates;
 mod client;
 mod der;
 mod error;
+#[cfg(feature = "__fuzzing")]
+pub(crate) mod fuzzing;
 mod identity;
 mod info;
 #[cfg(feature = "certificate-names")]

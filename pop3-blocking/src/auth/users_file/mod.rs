@@ -97,6 +97,13 @@ impl UsersFile {
         Self { decoys: Some(Decoys::from_secret(secret)), ..self }
     }
 
+    /// The users of a text that stands in no file.
+    #[cfg(feature = "__fuzzing")]
+    pub(crate) fn of_text(text: &[u8]) -> Result<Self, UsersFileError> {
+        let table = RwLock::new(Arc::new(Table::parse(text)?));
+        Ok(Self { path: PathBuf::new(), table, decoys: Some(Decoys::from_secret(*b"of no use to any")) })
+    }
+
     /// Reads the file again. Checks that have begun go on with the old entries, later ones see only the new ones.
     ///
     /// # Errors

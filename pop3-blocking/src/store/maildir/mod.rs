@@ -60,6 +60,8 @@ use crate::auth::Identity;
 mod calls;
 mod dirs;
 mod error;
+#[cfg(feature = "__fuzzing")]
+pub(crate) mod fuzzing;
 mod index;
 mod lock;
 mod maildrop;

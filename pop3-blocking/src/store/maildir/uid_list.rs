@@ -157,7 +157,7 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: BufRead> Reader<R> {
-    fn new(source: R) -> Self {
+    pub(super) fn new(source: R) -> Self {
         Self {
             source,
             line: Vec::with_capacity(LINE_MAX),
@@ -169,7 +169,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Reads the first line. `None`: it is damaged.
-    fn header(&mut self) -> Result<Option<Header>, MaildirError> {
+    pub(super) fn header(&mut self) -> Result<Option<Header>, MaildirError> {
         if !self.fill().map_err(MaildirError::std(READING))? {
             return Ok(None);
         }
@@ -313,15 +313,10 @@ fn fill_and_rename(
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
-    let Header { validity, next, rules, surrogates } = header;
-    let out = BufWriter::with_capacity(1 << 16, file);
-    let mut writer = Writer { out, text: Vec::new(), surrogates, lines: 0 };
-    let version = if surrogates { VERSION_WITH_SURROGATES } else { VERSION };
-    writer.put(format_args!("{MAGIC} {version} {validity:08x} {next:08x} {rules:08x}"), b"")?;
+    let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, Writing(file)), header)?;
     lines(&mut writer)?;
-    let count = writer.lines;
-    writer.put(format_args!("end {count}"), b"")?;
-    let Writing(file) = writer.out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    let out = writer.end()?;
+    let Writing(file) = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     call(Call::Sync(NEW_NAME), || file.sync_all())?;
     lock.note_unsure(true)?;
     call(Call::Rename(NEW_NAME, NAME), || renameat(root, NEW_NAME, root, NAME))?;
@@ -334,14 +329,30 @@ fn fill_and_rename(
 }
 
 /// Takes the lines of a list that is being written.
-pub(super) struct Writer {
-    out: BufWriter<Writing>,
+pub(super) struct Writer<W = BufWriter<Writing>> {
+    out: W,
     text: Vec<u8>,
     surrogates: bool,
     lines: u64,
 }
 
-impl Writer {
+impl<W: Write> Writer<W> {
+    /// Writes the first line.
+    pub(super) fn begin(out: W, header: Header) -> io::Result<Self> {
+        let Header { validity, next, rules, surrogates } = header;
+        let mut writer = Self { out, text: Vec::new(), surrogates, lines: 0 };
+        let version = if surrogates { VERSION_WITH_SURROGATES } else { VERSION };
+        writer.put(format_args!("{MAGIC} {version} {validity:08x} {next:08x} {rules:08x}"), b"")?;
+        Ok(writer)
+    }
+
+    /// Writes the last line.
+    pub(super) fn end(mut self) -> io::Result<W> {
+        let count = self.lines;
+        self.put(format_args!("end {count}"), b"")?;
+        Ok(self.out)
+    }
+
     /// Puts one message.
     pub(super) fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
         let Line { uid, octets, surrogate, size, mtime, base } = line;

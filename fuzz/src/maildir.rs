@@ -1,0 +1,331 @@
+//! Maildirs: names of files, the list of unique-ids, and both together in a folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Component, Path};
+
+use pop3_blocking::auth::Identity;
+use pop3_blocking::fuzzing::{UidLine, UidList, arrival, base_of, maildir_of, read_uid_list, write_uid_list};
+use pop3_blocking::store::{MaildirStore, Maildrop, Message, OpenContext, Plan as Marked, Store};
+use pop3_proto::MessageNumber;
+
+use crate::plan::Plan;
+use crate::scratch::{Scratch, opened, sealed};
+
+/// Whether a file of this name may be a message, and the part of the name that is its own for ever.
+fn naive_base(name: &[u8]) -> Option<&[u8]> {
+    let text = core::str::from_utf8(name).ok()?;
+    let base = text.split(':').next()?;
+    (name.len() <= 255 && !base.is_empty() && !text.contains(char::is_control)).then_some(base.as_bytes())
+}
+
+/// The number that `text` begins with.
+fn digits(text: &str) -> Option<u64> {
+    let end = text.bytes().take_while(u8::is_ascii_digit).count();
+    text[..end].parse().ok()
+}
+
+/// Seconds, microseconds, count.
+fn naive_arrival(base: &str) -> Option<(u64, u64, u64)> {
+    let mut parts = base.split('.');
+    let seconds = parts.next()?;
+    let seconds =
+        Some(seconds).filter(|text| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()))?;
+    let unique = parts.next()?;
+    let behind = |letter| unique.split_once(letter).and_then(|(_, rest)| digits(rest));
+    Some((seconds.parse().ok()?, behind('M').unwrap_or(0), behind('Q').or_else(|| behind('_')).unwrap_or(0)))
+}
+
+/// Names are read as a naive reader does; deliveries stand in the order of their times; a user's name leads into one
+/// folder below its place or nowhere.
+pub fn maildir_name(input: &[u8]) {
+    let mut halves = input.splitn(2, |&octet| octet == b'\n');
+    let (one, other) = (halves.next().unwrap_or_default(), halves.next().unwrap_or_default());
+    for name in [one, other] {
+        assert_eq!(base_of(name), naive_base(name), "{}", name.escape_ascii());
+        if let Some(base) = base_of(name) {
+            assert_eq!(base_of(base), Some(base));
+        }
+    }
+    if let (Ok(one), Ok(other)) = (core::str::from_utf8(one), core::str::from_utf8(other)) {
+        let (naive_one, naive_other) = (naive_arrival(one), naive_arrival(other));
+        let (seconds, order) = arrival(one.as_bytes(), other.as_bytes());
+        assert_eq!(seconds, naive_one.map(|arrival| arrival.0), "{one:?}");
+        assert_eq!(order, naive_one.cmp(&naive_other), "{one:?} {other:?}");
+        if let Some(path) = maildir_of("mail/{user}/new", one) {
+            let parts: Vec<Component<'_>> = path.components().collect();
+            assert_eq!(parts.len(), 3, "{path:?}");
+            assert_eq!(parts[1], Component::Normal(one.as_ref()));
+            assert!(!one.contains(char::is_control) && !one.starts_with('.'));
+        }
+        if let Some(path) = maildir_of(other, "alice") {
+            assert!(other.contains("{user}"));
+            assert_eq!(path.to_str(), Some(other.replace("{user}", "alice").as_str()));
+        }
+    }
+}
+
+fn hex(text: &str) -> Option<u32> {
+    let fits = text.len() == 8 && text.bytes().all(|octet| b"0123456789abcdef".contains(&octet));
+    u32::from_str_radix(text, 16).ok().filter(|_| fits)
+}
+
+fn number(text: &str) -> Option<u64> {
+    Some(text)
+        .filter(|text| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit()))?
+        .parse()
+        .ok()
+}
+
+/// A message's line behind its sum.
+fn naive_line(text: &[u8], surrogates: bool) -> Option<UidLine> {
+    let text = core::str::from_utf8(text).ok()?;
+    let mut fields = text.splitn(if surrogates { 6 } else { 5 }, ' ');
+    let uid = hex(fields.next()?).filter(|uid| *uid > 0)?;
+    let octets = match fields.next()? {
+        "-" => None,
+        digits => Some(number(digits)?),
+    };
+    let surrogate = match if surrogates { fields.next()? } else { "-" } {
+        "-" => None,
+        "=" => Some(None),
+        digits => Some(Some(number(digits)?)),
+    };
+    let (size, mtime) = (number(fields.next()?)?, fields.next()?.parse().ok()?);
+    let base = fields.next()?.as_bytes();
+    (naive_base(base) == Some(base)).then(|| UidLine {
+        uid,
+        octets,
+        surrogate,
+        size,
+        mtime,
+        base: base.to_vec(),
+    })
+}
+
+/// A list, without its damage; `None` if it cannot be used.
+fn naive_list(text: &[u8]) -> Option<UidList> {
+    let mut lines = text.split(|&octet| octet == b'\n');
+    let head = core::str::from_utf8(opened(lines.next()?)?).ok()?;
+    let fields: Vec<&str> = head.split(' ').collect();
+    let ["pop3-uidlist", version @ ("1" | "2"), validity, next, rules] = fields[..] else { return None };
+    let surrogates = version == "2";
+    let next = hex(next).filter(|next| *next > 0)?;
+    let (mut found, mut ended) = (Vec::new(), false);
+    for line in lines {
+        let Some(text) = opened(line).filter(|_| line.len() <= 512 && !ended) else { continue };
+        ended |= text.starts_with(b"end ");
+        found.extend(naive_line(text, surrogates));
+    }
+    let (validity, rules) = (hex(validity)?, hex(rules)?);
+    Some(UidList { validity, next, rules, surrogates, lines: found, damage: (0, false) })
+}
+
+/// A list as the plan says.
+fn planned(plan: &mut Plan<'_>) -> UidList {
+    let mut next = || u32::from_be_bytes([plan.next() >> 4, plan.next(), plan.next(), plan.next()]);
+    let (validity, first, rules) = (next(), next().max(1), next());
+    let surrogates = plan.next() & 1 != 0;
+    let mut lines = Vec::new();
+    while !plan.is_empty() && lines.len() < 20 {
+        let flags = plan.next();
+        let octets = u64::from(plan.next()) << (plan.next() % 57);
+        let base: String =
+            plan.piece().iter().map(|octet| char::from(b'!' + octet % 90)).filter(|c| *c != ':').collect();
+        lines.push(UidLine {
+            uid: u32::from(plan.next()) + 1,
+            octets: (flags & 1 != 0).then_some(octets),
+            surrogate: Some(Some(octets / 2).filter(|_| flags & 2 != 0))
+                .filter(|_| surrogates && flags & 4 != 0),
+            size: octets,
+            mtime: i64::from(flags) - 100,
+            base: format!("b{base}").into_bytes(),
+        });
+    }
+    UidList { validity, next: first, rules, surrogates, lines, damage: (0, false) }
+}
+
+/// A list is read as a naive reader does, and what was read is written, and read again, as it is. Of a list that was damaged
+/// in one place no line gives a message another number, and the damage is told.
+pub fn uid_list(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let text = match plan.next() % 3 {
+        0 => plan.rest().to_vec(),
+        1 => sealed(plan.rest()),
+        _ => return damaged(&mut plan),
+    };
+    match read_uid_list(&text) {
+        // Written by a later version: the sum is right, and it must not be touched.
+        Err(_) => {
+            let first = text.split(|&octet| octet == b'\n').next().unwrap_or_default();
+            assert!(opened(first).is_some_and(|head| head.starts_with(b"pop3-uidlist")));
+        }
+        Ok(None) => assert_eq!(naive_list(&text), None, "{}", text.escape_ascii()),
+        Ok(Some(list)) => {
+            let naive = naive_list(&text).expect("a list that a naive reader reads");
+            assert_eq!(UidList { damage: (0, false), ..list.clone() }, naive, "{}", text.escape_ascii());
+            let (written, ids) = write_uid_list(&list).expect("memory takes all");
+            for (line, id) in list.lines.iter().zip(ids) {
+                assert_eq!(id, format!("{:08x}{:08x}", list.validity, line.uid).as_bytes());
+            }
+            assert_eq!(read_uid_list(&written), Ok(Some(naive.clone())));
+            assert_eq!(write_uid_list(&naive).expect("memory takes all").0, written);
+        }
+    }
+}
+
+fn damaged(plan: &mut Plan<'_>) {
+    let (at, change) = (usize::from(plan.next()) << 8 | usize::from(plan.next()), plan.next());
+    let list = planned(plan);
+    let (mut text, _) = write_uid_list(&list).expect("memory takes all");
+    assert_eq!(read_uid_list(&text), Ok(Some(list.clone())));
+    let (at, head) = (at % text.len(), text.iter().position(|&octet| octet == b'\n').expect("a line"));
+    if change == 0 {
+        text.truncate(at);
+    } else {
+        text[at] ^= change;
+    }
+    match read_uid_list(&text) {
+        Ok(Some(read)) => {
+            assert!(at >= head, "a damaged head was believed");
+            assert_eq!((read.validity, read.next), (list.validity, list.next));
+            assert!(read.lines.iter().all(|line| list.lines.contains(line)), "a line was made up");
+            let last = change == 0 && at + 1 == text.len() + 1 && text.ends_with(b"\n")
+                || read.lines.len() == list.lines.len();
+            assert!(read.damage != (0, false) || last, "damage was not told");
+            assert!(
+                read.lines.len() == list.lines.len() || read.damage != (0, false),
+                "a line was lost in silence"
+            );
+        }
+        other => assert!(at <= head, "{other:?}"),
+    }
+}
+
+/// Marks these messages.
+struct Marks(Vec<(MessageNumber, u64, Vec<u8>)>);
+
+impl Marked for Marks {
+    fn for_each_marked(&self, each: &mut dyn FnMut(Message<'_>)) {
+        for (number, octets, id) in &self.0 {
+            each(Message::new(*number, *octets, id));
+        }
+    }
+}
+
+/// Octets and id of each message.
+type Listed = Vec<(u64, Vec<u8>)>;
+
+/// Opens the maildrop and lists octets and id of each message. `None`: it is refused, as a list of a later version is.
+fn scan(store: &MaildirStore) -> Option<(Box<impl Maildrop + use<>>, Listed)> {
+    let mut maildrop =
+        Box::new(store.open(&Identity::new("u"), &OpenContext::new(None)).expect("nobody has the lock"));
+    let mut found = Vec::new();
+    maildrop
+        .scan(&mut |meta| {
+            found.push((meta.octets, meta.unique_id.to_vec()));
+            Ok(())
+        })
+        .ok()?;
+    Some((maildrop, found))
+}
+
+/// A folder of files and a list of any octets: each file that can be a message is one, with its octets; ids are sixteen
+/// digits, differ, and stay; whatever is then done to the list, no message is ever given the id of another, and one that
+/// was removed and comes back has a new one.
+pub fn maildir(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let scratch = Scratch::new();
+    let root = scratch.path().join("u");
+    for folder in ["cur", "new", "tmp"] {
+        fs::create_dir_all(root.join(folder)).expect("a folder");
+    }
+    // Each base has octets of its own, by which the message is known again.
+    let mut octets: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+    for _ in 0..plan.below(6) {
+        let folder = if plan.next() & 1 == 0 { "cur" } else { "new" };
+        let name = plan.piece();
+        let Ok(text) = core::str::from_utf8(name) else { continue };
+        if text.is_empty() || text == "." || text == ".." || text.contains(['/', '\0']) || name.len() > 255 {
+            continue;
+        }
+        let next = 6 + 2 * octets.len();
+        let lines = octets
+            .get(naive_base(name).unwrap_or_default())
+            .map_or(next, |octets| usize::try_from(*octets).expect("few"));
+        fs::write(root.join(folder).join(text), [b"\r\n", &b"a".repeat(lines - 4)[..], b"\r\n"].concat())
+            .expect("a file");
+        // A file that begins with a dot is none of a mail program's.
+        if let Some(base) = naive_base(name).filter(|base| !base.starts_with(b".")) {
+            octets.insert(base.to_vec(), lines as u64);
+        }
+    }
+    let list = root.join("pop3-uidlist");
+    let kind = plan.next();
+    let text = plan.piece();
+    match kind % 3 {
+        0 => {}
+        1 => fs::write(&list, text).expect("a file"),
+        _ => fs::write(&list, sealed(text)).expect("a file"),
+    }
+    let store = MaildirStore::new(scratch.path().join("{user}")).expect("a template");
+    let Some((maildrop, first)) = scan(&store) else { return };
+    drop(maildrop);
+    let told: BTreeSet<u64> = first.iter().map(|(octets, _)| *octets).collect();
+    // A list with right sums is believed; its octets too.
+    if kind % 3 != 2 {
+        assert_eq!(told, octets.values().copied().collect());
+    }
+    assert_eq!(first.len(), octets.len(), "{first:?} {octets:?}");
+    let ids = |found: &[(u64, Vec<u8>)]| found.iter().map(|(_, id)| id.clone()).collect::<BTreeSet<_>>();
+    assert_eq!(ids(&first).len(), first.len());
+    assert!(
+        ids(&first)
+            .iter()
+            .all(|id| id.len() == 16 && id.iter().all(|digit| b"0123456789abcdef".contains(digit)))
+    );
+    let Some((maildrop, again)) = scan(&store) else { panic!("a list of its own is refused") };
+    assert_eq!(again, first, "ids do not stay");
+    drop(maildrop);
+    if kind % 3 == 2 {
+        return; // who can make sums can make the list say what they like
+    }
+    // Damage in one place.
+    let mut owner: BTreeMap<Vec<u8>, u64> = first.iter().map(|(octets, id)| (id.clone(), *octets)).collect();
+    let mut same = |found: &[(u64, Vec<u8>)]| {
+        assert_eq!(ids(found).len(), found.len());
+        for (octets, id) in found {
+            assert_eq!(*owner.entry(id.clone()).or_insert(*octets), *octets, "an id of another message");
+        }
+    };
+    if let Ok(mut text) = fs::read(&list) {
+        let (at, change) = (usize::from(plan.next()) << 8 | usize::from(plan.next()), plan.next());
+        let at = at % text.len();
+        if change == 0 {
+            text.truncate(at);
+        } else {
+            text[at] ^= change;
+        }
+        fs::write(&list, text).expect("a file");
+    }
+    let Some((maildrop, found)) = scan(&store) else { panic!("damage is no reason to refuse") };
+    assert_eq!(found.iter().map(|(octets, _)| *octets).collect::<BTreeSet<_>>(), told);
+    same(&found);
+    // One is removed, and comes back.
+    let Some((octets, id)) = found.first().cloned() else { return };
+    let marks = Marks(vec![(MessageNumber::FIRST, octets, id.clone())]);
+    assert_eq!(maildrop.commit(&marks).expect("a message is removed").removed, 1);
+    let left = |folder: &str| fs::read_dir(root.join(folder)).expect("a folder").count();
+    let before = (left("cur"), left("new"));
+    let Some((maildrop, rest)) = scan(&store) else { panic!("a list of its own is refused") };
+    drop(maildrop);
+    assert_eq!(rest.len(), found.len() - 1, "{before:?}");
+    same(&rest);
+    assert!(!ids(&rest).contains(&id), "an id of a message that is gone");
+    fs::write(root.join("new").join("1.back.h"), [&b"a".repeat(300)[..], b"\r\n"].concat()).expect("a file");
+    let Some((maildrop, found)) = scan(&store) else { panic!("a list of its own is refused") };
+    drop(maildrop);
+    assert!(!ids(&found).contains(&id), "an id of a message that is gone");
+    same(&found);
+    assert!(!Path::new(&root).join("pop3-uidlist.new").exists());
+}
