@@ -5,7 +5,7 @@ use pop3_proto::body::{BodyDecoder, BodyEncoder, BodyRules, BodyStep, Measure, T
 use crate::plan::{Plan, cuts, pieces};
 
 /// The message as it is delivered, from the rules alone.
-fn delivered(message: &[u8], separator: bool, mask_nul: bool) -> Vec<u8> {
+pub(crate) fn delivered(message: &[u8], separator: bool, mask_nul: bool) -> Vec<u8> {
     let mut out = Vec::new();
     for &octet in message {
         if octet == b'\n' && out.last() != Some(&b'\r') {

@@ -1,9 +1,11 @@
 //! What a server may say to a client: anything, in any pieces.
 
 use pop3_proto::{
-    Arg, Buffer, Client, ClientEvent, ClientLimits, ClientTolerances, Command, Error, MessageNumber, Secret,
-    Step,
+    Arg, Buffer, Client, ClientEvent, ClientLimits, ClientTolerances, Command, Error, MechanismName,
+    MessageNumber, Reply, Secret, SendError, Step, Verb,
 };
+
+use crate::dialogue;
 
 use crate::plan::{Plan, pieces};
 
@@ -17,7 +19,8 @@ const PIPELINING: &[u8] = b"+OK\r\nPIPELINING\r\nRESP-CODES\r\nUIDL\r\nTOP\r\nUS
 #[derive(Debug, PartialEq, Eq)]
 struct Heard {
     events: Vec<String>,
-    replies: usize,
+    /// Whether it is a `+OK`, and the message that was received whole.
+    replies: Vec<(bool, Option<Vec<u8>>)>,
     end: Result<(), Error>,
 }
 
@@ -26,24 +29,74 @@ struct Heard {
 pub fn client_stream(input: &[u8]) {
     let mut plan = Plan::new(input);
     let mode = plan.next();
-    let commands = commands(&mut plan);
+    let count = plan.below(DEPTH);
+    let choices = plan.take(count);
     let count = plan.below(16);
     let sizes: Vec<usize> = plan.take(count).iter().map(|&size| usize::from(size) % 40 + 1).collect();
     let wire = plan.rest();
-    let whole = hear(mode, &commands, core::iter::once(wire));
-    assert!(whole.replies <= commands.len() + 1);
-    assert_eq!(hear(mode, &commands, pieces(&sizes, wire)), whole);
-    assert_eq!(hear(mode, &commands, pieces(&[], wire)), whole);
+    // Who takes turns has read what was said before: no piece goes over the end of a line.
+    let turns: Vec<&[u8]> =
+        if mode & 16 == 0 { vec![wire] } else { wire.split_inclusive(|&octet| octet == b'\n').collect() };
+    let whole = hear(mode, choices, turns.iter().copied());
+    if mode & 31 == 0 {
+        let commands: Vec<_> = choices.iter().map(|choice| command_of(*choice)).collect();
+        check(&commands, wire, &whole);
+    }
+    assert_eq!(hear(mode, choices, turns.iter().flat_map(|turn| pieces(&sizes, turn))), whole);
+    assert_eq!(hear(mode, choices, turns.iter().flat_map(|turn| pieces(&[], turn))), whole);
 }
 
-/// A few commands, to be sent all at once.
-pub(crate) fn commands(plan: &mut Plan<'_>) -> Vec<Command<'static>> {
-    let count = plan.below(DEPTH);
-    (0..count).map(|_| command(plan)).collect()
+/// The replies to commands that were sent ahead, by a naive reading: whether each is a `+OK`, and its message. The last may
+/// be half of one.
+fn naive(commands: &[Command<'static>], wire: &[u8]) -> Vec<(bool, Option<Vec<u8>>)> {
+    let (mut lines, mut replies) = (dialogue::lines(wire, false).0.into_iter(), Vec::new());
+    for command in commands {
+        let Some(line) = lines.next() else { break };
+        let is =
+            |status: &[u8]| line.strip_prefix(status).is_some_and(|rest| rest.is_empty() || rest[0] == b' ');
+        if !is(b"+OK") && !is(b"-ERR") {
+            break;
+        }
+        let is_message = matches!(command, Command::Retr(_) | Command::Top { .. });
+        let is_list = matches!(command, Command::List(None) | Command::Uidl(None));
+        replies.push((is(b"+OK"), None));
+        if is(b"+OK") && (is_message || is_list) {
+            let mut message = Vec::new();
+            loop {
+                let Some(line) = lines.next() else { return replies };
+                if line == b"." {
+                    break;
+                }
+                message.extend(line.strip_prefix(b".").unwrap_or(line));
+                message.extend(b"\r\n");
+            }
+            replies.pop();
+            replies.push((true, Some(message).filter(|_| is_message)));
+        }
+    }
+    replies
+}
+
+/// What the client heard is what a naive reader hears, up to a limit that was reached.
+fn check(commands: &[Command<'static>], wire: &[u8], heard: &Heard) {
+    let naive = naive(commands, wire);
+    let limited = matches!(
+        heard.end,
+        Err(Error::LineTooLong { .. } | Error::TooManyLines { .. } | Error::MessageTooLarge { .. })
+    );
+    assert!(heard.replies.len() <= naive.len(), "{:?} but {naive:?}", heard.replies);
+    assert!(limited || heard.replies.len() == naive.len(), "{heard:?} but {naive:?}");
+    for (at, (heard, naive)) in heard.replies.iter().zip(&naive).enumerate() {
+        assert_eq!(heard.0, naive.0, "reply {at}");
+        assert!(heard.1 == naive.1 || (limited && heard.1.is_none()), "{heard:?} but {naive:?}");
+    }
 }
 
 pub(crate) fn command(plan: &mut Plan<'_>) -> Command<'static> {
-    let choice = plan.next();
+    command_of(plan.next())
+}
+
+fn command_of(choice: u8) -> Command<'static> {
     let number = MessageNumber::FIRST;
     let number = if choice & 0x80 == 0 { number } else { number.next().unwrap_or(number) };
     match choice % 12 {
@@ -60,22 +113,26 @@ pub(crate) fn command(plan: &mut Plan<'_>) -> Command<'static> {
     }
 }
 
-fn hear<'a>(mode: u8, commands: &[Command<'static>], pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
+fn hear<'a>(mode: u8, choices: &[u8], pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
     let mut tolerances = ClientTolerances::default();
     tolerances.lenient_lf = mode & 1 != 0;
     tolerances.lenient_lf_body = mode & 2 != 0;
     tolerances.lenient_banner = mode & 4 != 0;
+    tolerances.lenient_sasl_ok = mode & 128 != 0;
     let mut limits = ClientLimits::DEFAULT;
     limits.line = 600;
     limits.message = 2000;
     limits.list_lines = 50;
     limits.capability_lines = 30;
     let mut client = Client::<DEPTH>::over_tls(limits, tolerances);
+    if mode & 16 != 0 {
+        return converse(mode, limits, tolerances, choices, pieces);
+    }
     if mode & 8 == 0 {
         log_in(&mut client);
         let mut sink = Vec::new();
-        for command in commands {
-            client.send(command, &mut sink).expect("a command of a batch");
+        for choice in choices {
+            client.send(&command_of(*choice), &mut sink).expect("a command of a batch");
         }
     }
     listen(&mut client, pieces)
@@ -94,13 +151,133 @@ fn log_in(client: &mut Client<DEPTH>) {
         if let Some(command) = command {
             client.send(&command, &mut Vec::new()).expect("a command in its place");
         }
-        let heard = listen_on(client, core::iter::once(reply));
+        let heard = listen_on(client, core::iter::once(reply), &mut Talk::none());
         assert_eq!(heard.end, Ok(()));
     }
 }
 
+/// A client in AUTHORIZATION, which says one thing after the other as far as it may. In clear text no secret leaves it
+/// unless it was told that this is all right.
+fn converse<'a>(
+    mode: u8,
+    limits: ClientLimits,
+    tolerances: ClientTolerances,
+    choices: &[u8],
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> Heard {
+    let (clear, allowed) = (mode & 8 != 0, mode & 64 != 0);
+    let mut client = if clear {
+        Client::<DEPTH>::in_clear(limits, tolerances)
+    } else {
+        Client::over_tls(limits, tolerances)
+    };
+    if allowed {
+        client.allow_cleartext_login();
+    }
+    client.set_pipelining(mode & 32 == 0);
+    let mut talk = Talk { choices, sent: Vec::new(), commands: 0 };
+    let mut heard = listen_on(&mut client, pieces, &mut talk);
+    assert_eq!(client.check_privacy().is_ok(), !clear || allowed);
+    assert!(heard.replies.len() <= talk.commands, "a reply without a command");
+    let has = |secret: &[u8]| talk.sent.windows(secret.len()).any(|part| part == secret);
+    if clear && !allowed {
+        assert!(!has(CANARY) && !has(CANARY_IN_BASE64) && !has(b"PASS"), "{}", talk.sent.escape_ascii());
+    }
+    let lines = talk.sent.split(|&octet| octet == b'\n').filter(|line| !line.is_empty()).count();
+    assert!(lines >= talk.commands && talk.sent.len() <= 300 * lines);
+    heard.events.push(talk.sent.escape_ascii().to_string());
+    end(&mut client, heard)
+}
+
+const CANARY: &[u8] = b"canary";
+const CANARY_IN_BASE64: &[u8] = b"Y2FuYXJ5";
+
+/// What a client says of its own accord.
+struct Talk<'a> {
+    choices: &'a [u8],
+    sent: Vec<u8>,
+    commands: usize,
+}
+
+impl Talk<'_> {
+    /// Nothing at all.
+    const fn none() -> Self {
+        Talk { choices: &[], sent: Vec::new(), commands: 0 }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let (first, rest) = self.choices.split_first()?;
+        self.choices = rest;
+        Some(*first)
+    }
+
+    /// Answers an event.
+    fn act(&mut self, client: &mut Client<DEPTH>, event: &ClientEvent<'_>) {
+        match event {
+            ClientEvent::Challenge(_) | ClientEvent::UndecodableChallenge(_) => {
+                let choice = self.next().unwrap_or(0);
+                let undecodable = matches!(event, ClientEvent::UndecodableChallenge(_));
+                if choice & 1 == 0 || undecodable {
+                    client.cancel(&mut self.sent).expect("a challenge waits");
+                } else {
+                    client.respond(CANARY, &mut self.sent).expect("a challenge waits");
+                }
+                assert!(client.cancel(&mut self.sent).is_err(), "two answers to one challenge");
+            }
+            ClientEvent::Greeting(_) | ClientEvent::End(_) => self.go_on(client),
+            ClientEvent::Reply(reply) if !reply.more => self.go_on(client),
+            _ => {}
+        }
+    }
+
+    /// Sends as much as it may.
+    fn go_on(&mut self, client: &mut Client<DEPTH>) {
+        for _ in 0..4 {
+            let Some(choice) = self.next() else { return };
+            let before = self.sent.len();
+            match self.send(client, choice) {
+                Ok(()) => self.commands += 1,
+                Err(error) => {
+                    assert!(!error.to_string().is_empty());
+                    assert_eq!(self.sent.len(), before, "a part of a command");
+                }
+            }
+        }
+    }
+
+    fn send(&mut self, client: &mut Client<DEPTH>, choice: u8) -> Result<(), SendError> {
+        let (name, digest) = (Arg::new(b"a").expect("a name"), Arg::new(&[b'0'; 32]).expect("a digest"));
+        let long = [CANARY; 60].concat();
+        let authenticate = |client: &mut Client<DEPTH>, initial: Option<&[u8]>, out: &mut Vec<u8>| {
+            client.authenticate(MechanismName::PLAIN, initial, out).map(drop)
+        };
+        let command = match choice % 16 {
+            0 | 1 => Command::Capa,
+            2 => Command::User(name),
+            3 => Command::Pass(Secret::new(CANARY).expect("a password")),
+            4 => Command::Apop { name, digest },
+            5 => Command::Lang(None),
+            6 => Command::Lang(Some(Arg::new(b"sv").expect("a range"))),
+            7 => Command::Utf8,
+            8 => Command::Mechanisms,
+            9 => Command::Stls,
+            10 => return authenticate(client, None, &mut self.sent),
+            11 => return authenticate(client, Some(CANARY), &mut self.sent),
+            12 => return authenticate(client, Some(&long), &mut self.sent),
+            13 => Command::User(Arg::new("\u{e4}".as_bytes()).expect("a name")),
+            14 => Command::Quit,
+            _ => command_of(choice >> 4),
+        };
+        client.send(&command, &mut self.sent).map(drop)
+    }
+}
+
 fn listen<'a>(client: &mut Client<DEPTH>, pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut heard = listen_on(client, pieces);
+    let heard = listen_on(client, pieces, &mut Talk::none());
+    end(client, heard)
+}
+
+fn end(client: &mut Client<DEPTH>, mut heard: Heard) -> Heard {
     if heard.end.is_ok() {
         heard.end = client.end_of_input();
     }
@@ -112,10 +289,15 @@ fn listen<'a>(client: &mut Client<DEPTH>, pieces: impl Iterator<Item = &'a [u8]>
     heard
 }
 
-fn listen_on<'a>(client: &mut Client<DEPTH>, pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut heard = Heard { events: Vec::new(), replies: 0, end: Ok(()) };
+fn listen_on<'a>(
+    client: &mut Client<DEPTH>,
+    pieces: impl Iterator<Item = &'a [u8]>,
+    talk: &mut Talk<'_>,
+) -> Heard {
+    let mut heard = Heard { events: Vec::new(), replies: Vec::new(), end: Ok(()) };
     let mut input = Buffer::new(vec![0; 16 * 1024]);
     let mut message: Option<Vec<u8>> = None;
+    let mut in_message = false;
     for piece in pieces {
         for piece in piece.chunks(4096) {
             let room = input.room();
@@ -127,6 +309,7 @@ fn listen_on<'a>(client: &mut Client<DEPTH>, pieces: impl Iterator<Item = &'a [u
                     Ok(received) => received,
                     Err(error) => {
                         heard.end = Err(error);
+                        assert!(!error.to_string().is_empty());
                         return heard;
                     }
                 };
@@ -139,11 +322,24 @@ fn listen_on<'a>(client: &mut Client<DEPTH>, pieces: impl Iterator<Item = &'a [u
                             message.get_or_insert_default().extend(part);
                         }
                         event => {
+                            let is_end = matches!(event, ClientEvent::End(_));
                             if let Some(octets) = message.take() {
                                 heard.events.push(octets.escape_ascii().to_string());
+                                if let (true, Some(last)) = (is_end, heard.replies.last_mut()) {
+                                    last.1 = Some(octets);
+                                }
+                            } else if let (true, true, Some(last)) =
+                                (is_end, in_message, heard.replies.last_mut())
+                            {
+                                last.1 = Some(Vec::new());
                             }
-                            heard.replies += usize::from(matches!(event, ClientEvent::Reply(_)));
+                            if let ClientEvent::Reply(reply) = &event {
+                                heard.replies.push((reply.is_ok(), None));
+                                in_message = reply.more && matches!(reply.verb, Verb::Retr | Verb::Top);
+                                look_into(reply);
+                            }
                             heard.events.push(without_ids(&format!("{event:?}")));
+                            talk.act(client, &event);
                         }
                     }
                 }
@@ -158,6 +354,18 @@ fn listen_on<'a>(client: &mut Client<DEPTH>, pieces: impl Iterator<Item = &'a [u
         heard.events.push(octets.escape_ascii().to_string());
     }
     heard
+}
+
+/// What a reply says beside its status agrees with the command.
+fn look_into(reply: &Reply<'_>) {
+    assert!(reply.code().is_none() || reply.codes_announced);
+    assert!(reply.drop_listing().is_none() || reply.verb == Verb::Stat);
+    if let Some(listing) = reply.scan_listing() {
+        assert_eq!(Some(listing.number), reply.message);
+    }
+    if let Some(listing) = reply.unique_id() {
+        assert_eq!(Some(listing.number), reply.message);
+    }
 }
 
 /// The text of an event without the numbers of commands, which count from the connection on.
@@ -175,24 +383,24 @@ fn without_ids(text: &str) -> String {
 pub(crate) fn gate(before: &[u8], after: &[u8]) {
     let (limits, tolerances) = (ClientLimits::DEFAULT, ClientTolerances::default());
     let mut upgraded = Client::<DEPTH>::in_clear(limits, tolerances);
-    if listen_on(&mut upgraded, core::iter::once(GREETING)).end.is_err() {
+    if listen_on(&mut upgraded, core::iter::once(GREETING), &mut Talk::none()).end.is_err() {
         return;
     }
     let mut sink = Vec::new();
     if upgraded.send(&Command::Capa, &mut sink).is_err() {
         return;
     }
-    if listen_on(&mut upgraded, core::iter::once(before)).end.is_err()
+    if listen_on(&mut upgraded, core::iter::once(before), &mut Talk::none()).end.is_err()
         || upgraded.send(&Command::Stls, &mut sink).is_err()
     {
         return;
     }
-    if listen_on(&mut upgraded, core::iter::once(GREETING)).end.is_err() {
+    if listen_on(&mut upgraded, core::iter::once(GREETING), &mut Talk::none()).end.is_err() {
         return;
     }
     upgraded.tls_started().expect("the +OK to STLS was read");
     let mut fresh = Client::<DEPTH>::over_tls(limits, tolerances);
-    assert_eq!(listen_on(&mut fresh, core::iter::once(GREETING)).end, Ok(()));
+    assert_eq!(listen_on(&mut fresh, core::iter::once(GREETING), &mut Talk::none()).end, Ok(()));
     assert_eq!(upgraded.capabilities(), fresh.capabilities());
     for client in [&mut upgraded, &mut fresh] {
         client.send(&Command::Capa, &mut Vec::new()).expect("CAPA in AUTHORIZATION");

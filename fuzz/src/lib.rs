@@ -12,6 +12,7 @@
 mod body;
 mod certificate;
 mod client;
+mod dialogue;
 mod dns;
 mod journal;
 mod language;

@@ -1,11 +1,16 @@
 //! Where a campaign begins: recorded replies and whole sessions, in the form that each target reads.
 
 /// What clients of a whole session send; the credentials are those that the model knows.
-const SESSIONS: [&[u8]; 6] = [
+const SESSIONS: [&[u8]; 11] = [
     b"CAPA\r\nUSER alice\r\nPASS wonderland\r\nSTAT\r\nLIST\r\nUIDL\r\nRETR 1\r\nTOP 2 1\r\nDELE 2\r\nRSET\r\nDELE 1\r\nNOOP\r\nQUIT\r\n",
     b"AUTH PLAIN AGFsaWNlAHdvbmRlcmxhbmQ=\r\nLIST 1\r\nUIDL 2\r\nRETR 3\r\nQUIT\r\nNOOP\r\n",
     b"AUTH\r\nAUTH PLAIN\r\n*\r\nAUTH PLAIN\r\nAGFsaWNlAHdvbmRlcmxhbmQ=\r\nDELE 1\r\nDELE 1\r\nDELE 9\r\nQUIT\r\n",
     b"AUTH EXTERNAL =\r\nUSER alice\r\nCAPA\r\nPASS x\r\nXYZZ\r\nUSER alice\r\nPASS wonderland\r\nQUIT\r\n",
+    b"UTF8\r\nLANG\r\nLANG sv\r\nLANG *\r\nLANG xx\r\nCAPA\r\nUSER alice\r\nPASS x\r\nUSER alice\r\nPASS wonderland\r\nUSER alice\r\nPASS wonderland\r\nUSER alice\r\nPASS wonderland\r\nUTF8\r\nRETR 3\r\nLIST 3\r\nRETR 2\r\nDELE 1\r\nQUIT\r\n",
+    b"APOP alice 2fbbc6a5a6cc9b4c5a5c5a5c5a5c5a5c\r\nAPOP b\r\nAUTH LOGIN\r\nYWxpY2U=\r\nd29uZGVybGFuZA==\r\nLIST\r\nUIDL\r\nTOP 1 0\r\nNOOP\r\nLAST\r\n",
+    b"AUTH CRAM-MD5\r\nYWxpY2UgMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA=\r\nAUTH OAUTHBEARER bixhPWFsaWNlLAFhdXRoPUJlYXJlciB4AQE=\r\nAQ==\r\nAUTH OAUTHBEARER bixhPWFsaWNlLAFhdXRoPUJlYXJlciB3b25kZXJsYW5kAQE=\r\nSTAT\r\nRETR 1\r\nQUIT\r\n",
+    b"AUTH PLAIN\r\n!\r\nAUTH PLAIN =\r\nAUTH OAUTHBEARER bixhPWFsaWNlLAFhdXRoPUJlYXJlciB4AQE=\r\n*\r\n",
+    b"USER a\nPASS b\n\0\r\nNOOP \r\nXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXXX\r\nQUIT\r\n",
     b"STLS\r\n",
     b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
 ];
@@ -34,10 +39,32 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         "client_stream" => {
             // From the greeting on, and as replies to commands of every shape.
             let heads: [&[u8]; 3] = [&[8, 0, 2, 3, 9], &[0, 6, 0, 1, 2, 5, 7, 8, 1, 6], &[3, 2, 5, 5, 0]];
-            transcripts.iter().flat_map(|text| heads.map(|head| with(head, text))).collect()
+            let mut all: Vec<_> =
+                transcripts.iter().flat_map(|text| heads.map(|head| with(head, text))).collect();
+            // In AUTHORIZATION: what to say, how to cut, what is heard.
+            let capabilities = b"+OK <1.2@h>\r\n+OK\r\nPIPELINING\r\nRESP-CODES\r\nSTLS\r\nUTF8 USER\r\nLANG\r\nSASL PLAIN\r\n.\r\n";
+            let talks: [(&[u8], &[u8]); 9] = [
+                (&[0, 12, 1, 0, 14], b"+ \r\n+ abc\r\n+ !\r\n-ERR [AUTH] no\r\n+OK\r\n"),
+                (&[0, 11, 1], b"+ \r\n+OK logged in\r\n"),
+                (&[0, 10, 1, 15], b"+ \r\n+OK\r\n+OK 2 320\r\n"),
+                (&[0, 7, 5, 6, 8, 2, 3], b"+OK\r\n+OK\r\nsv Svenska\r\nx\r\n.\r\n+OK sv\r\n+OK\r\nPLAIN\r\n\r\n.\r\n+OK\r\n+OK\r\n"),
+                (&[0, 13, 3, 31, 47], b"+OK\r\n+OK\r\n+OK\r\n1 2\r\n.\r\n"),
+                (&[0, 4], b"-ERR [LOGIN-DELAY] x\r\n"),
+                (&[0, 9], b"+OK\r\n"),
+                (&[0, 9], b"+OK\r\n+OK\r\n"),
+                (&[0, 14], b"+OK\r\n-ERR closing\r\n+OK\r\n"),
+            ];
+            for mode in [16, 16 + 8, 16 + 8 + 64, 16 + 32 + 128] {
+                all.extend(talks.iter().map(|(choices, wire)| {
+                    let count = u8::try_from(choices.len()).unwrap_or(0);
+                    [&[mode, count][..], choices, &[0], capabilities, wire].concat()
+                }));
+            }
+            all
         }
         "server_stream" => {
-            SESSIONS.iter().flat_map(|text| [with(&[0, 2, 3, 9], text), with(&[2, 0], text)]).collect()
+            let modes = [&[0, 2, 3, 9][..], &[2, 0], &[8, 0], &[8 + 16, 0], &[8 + 32 + 128, 1, 7], &[4 + 64, 0], &[1, 0], &[128, 0]];
+            SESSIONS.iter().flat_map(|text| modes.map(|mode| with(mode, text))).collect()
         }
         "stls_gate" => {
             let before = |text: &[u8]| with(&[u8::try_from(text.len()).unwrap_or(u8::MAX)], text);
@@ -65,7 +92,9 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
                 (0..14).flat_map(|number| messages.map(|message| with(number, message))).collect();
             // Right messages, with and without an initial response; and one of them not quite.
             all.extend((0..14).flat_map(|number| [0, 1].map(|alone| vec![number, alone, 0x80, 0x80, 0x80, 0x80])));
-            all.extend((0..14).map(|number| vec![number, 0, 0x80, 0x81, 7, 1, 0x80]));
+            all.extend((0..14).flat_map(|number| {
+                [[0x81, 7, 1], [0x82, 3, 1], [0x82, 40, 1]].map(|change| with_change(number, change))
+            }));
             all
         }
         "sasl_client" => {
@@ -171,4 +200,9 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
 /// A plan, then a piece of it.
 fn with_piece(head: &[u8], piece: &[u8]) -> Vec<u8> {
     [head, &[u8::try_from(piece.len()).unwrap_or(0)], piece].concat()
+}
+
+/// A right message, one that is changed, and a right one.
+fn with_change(number: u8, change: [u8; 3]) -> Vec<u8> {
+    [&[number, 0, 0x80][..], &change, &[0x80]].concat()
 }

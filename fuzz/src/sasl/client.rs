@@ -9,7 +9,7 @@ use pop3_proto::sasl::{
 };
 
 use super::reference::{self, ScramTalk};
-use super::{EXPORTER, PASSWORD, USER, message};
+use super::{Change, EXPORTER, PASSWORD, USER, message, told};
 use crate::plan::Plan;
 
 /// Salt and iterations of a first message of a server, as a client must read them.
@@ -40,13 +40,13 @@ impl Talk {
     }
 
     /// What a server says next.
-    fn right(&self) -> Vec<u8> {
+    fn right(&self, change: Change) -> Vec<u8> {
         match (self.choice, self.client.len()) {
             (1, 0) => b"Username:".to_vec(),
             (1, 1) => b"Password:".to_vec(),
             (4, 0) => b"<1896.697170952@postoffice.reston.mci.net>".to_vec(),
             (5 | 6, 1) => br#"{"status":"invalid_token"}"#.to_vec(),
-            (7.., 1) => reference::server_first(&self.client[0]),
+            (7.., 1) => reference::server_first(&self.client[0], change),
             (7.., 2) => self.signature().unwrap_or_default(),
             _ => Vec::new(),
         }
@@ -130,7 +130,9 @@ pub fn sasl_client(input: &[u8]) {
     let mut scratch = vec![0; 8192];
     let secret = |raw: &[u8]| raw.windows(PASSWORD.len()).any(|part| part == PASSWORD.as_bytes());
     let mut talk = Talk { choice, client: Vec::new(), server: Vec::new() };
-    if let Some(initial) = exchange.start(&mut scratch).expect("room for the first message").initial {
+    let first = exchange.start(&mut scratch).expect("room for the first message");
+    told(&format!("{first:?}"));
+    if let Some(initial) = first.initial {
         talk.client.push(initial.to_vec());
         talk.check();
     }
@@ -139,7 +141,7 @@ pub fn sasl_client(input: &[u8]) {
         if plan.is_empty() {
             break;
         }
-        let (challenge, right) = message(&mut plan, || talk.right());
+        let (challenge, right) = message(&mut plan, |change| talk.right(change));
         all_right &= right;
         talk.server.push(challenge);
         let challenge = talk.server.last().expect("just pushed");
@@ -160,11 +162,13 @@ pub fn sasl_client(input: &[u8]) {
                 return;
             }
             Move::Cancel(error) => {
+                told(&error.to_string());
                 assert_eq!(exchange.success(), Err(error), "success behind a cancelled exchange");
                 return;
             }
         }
     }
+    told(&format!("{exchange:?}"));
     let result = exchange.success();
     if talk.hash().is_some() {
         // The last message of the server is what it owes, with extensions perhaps; the client has said nothing to it.

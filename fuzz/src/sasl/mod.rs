@@ -85,9 +85,13 @@ impl Server {
                 Ok(ServerStep::Challenge) => return Turn::Challenge(challenge),
                 Ok(ServerStep::Done) => None,
                 Ok(ServerStep::Ask(query)) => Some(answer(query, &mut self.proven)),
-                Err(_) => return Turn::Failure,
+                Err(error) => {
+                    told(&error.to_string());
+                    return Turn::Failure;
+                }
             }
         };
+        told(&format!("{:?}", self.exchange));
         self.settle(answer, challenge)
     }
 
@@ -109,7 +113,14 @@ impl Server {
     }
 }
 
+/// What may end in a log: something, on one line, and no password.
+fn told(text: &str) {
+    assert!(!text.is_empty() && !text.contains(char::is_control), "{text:?}");
+    assert!(!text.contains(PASSWORD), "a password was told");
+}
+
 fn answer(query: Query<'_>, proven: &mut bool) -> Answer<'static> {
+    told(&format!("{query:?}"));
     let yes = |yes| if yes { Answer::Accepted } else { Answer::Rejected };
     match query {
         Query::Password { authzid, authcid, password } => yes(authzid.is_none_or(|name| name == USER)
@@ -139,19 +150,38 @@ fn answer(query: Query<'_>, proven: &mut bool) -> Answer<'static> {
 }
 
 /// A message that the plan says: one that was made up, or the right one with perhaps an octet changed. Tells whether it is
-/// the right one.
-fn message(plan: &mut Plan<'_>, right: impl FnOnce() -> Vec<u8>) -> (Vec<u8>, bool) {
+/// the right one. `right` is told what to change before it signs, if anything.
+fn message(plan: &mut Plan<'_>, right: impl FnOnce(Change) -> Vec<u8>) -> (Vec<u8>, bool) {
     let choice = plan.next();
     if choice & 0x80 == 0 {
         return (plan.take(usize::from(choice)).to_vec(), false);
     }
-    let (mut message, at, change) = (right(), usize::from(plan.next()), plan.next());
-    if !message.is_empty() && choice & 1 != 0 {
-        let at = at % message.len();
-        message[at] ^= change;
-        return (message, change == 0);
+    if choice & 3 == 0 {
+        return (right(Change::default()), true);
     }
-    (message, true)
+    let change = Change { at: usize::from(plan.next()), by: plan.next() };
+    if choice & 1 == 0 {
+        return (right(change), change.by == 0);
+    }
+    let mut message = right(Change::default());
+    change.apply(&mut message);
+    (message, change.by == 0)
+}
+
+/// One octet that is changed.
+#[derive(Clone, Copy, Default)]
+struct Change {
+    at: usize,
+    by: u8,
+}
+
+impl Change {
+    fn apply(self, message: &mut [u8]) {
+        let length = message.len().max(1);
+        if let Some(octet) = message.get_mut(self.at % length) {
+            *octet ^= self.by;
+        }
+    }
 }
 
 /// Our SCRAM client and server, with one octet of one message changed on the way: nobody is let in who should not be, and

@@ -9,7 +9,7 @@ use pop3_proto::sasl::server::ScramHash;
 use sha1::{Digest as _, Sha1};
 use sha2::{Sha256, Sha512};
 
-use super::{EXPORTER, ITERATIONS, PASSWORD, SALT, USER};
+use super::{Change, EXPORTER, ITERATIONS, PASSWORD, SALT, USER};
 
 pub(super) fn mac(hash: ScramHash, key: &[u8], text: &[u8]) -> Vec<u8> {
     match hash {
@@ -114,9 +114,10 @@ impl ScramTalk<'_> {
         Some(xor(&client_key, &signature))
     }
 
-    /// The client's last message.
-    pub(super) fn client_final(&self) -> Option<Vec<u8>> {
-        let without_proof = self.without_proof()?;
+    /// The client's last message, changed before it was signed.
+    pub(super) fn client_final(&self, change: Change) -> Option<Vec<u8>> {
+        let mut without_proof = self.without_proof()?;
+        change.apply(&mut without_proof);
         let proof = base64(&self.proof(&without_proof)?);
         Some([&without_proof, &b",p="[..], &proof].concat())
     }
@@ -141,11 +142,14 @@ impl ScramTalk<'_> {
 }
 
 /// The server's first message to a client that keeps to the rules.
-pub(super) fn server_first(client_first: &[u8]) -> Vec<u8> {
+pub(super) fn server_first(client_first: &[u8], change: Change) -> Vec<u8> {
     let nonce =
         client_first.windows(3).position(|part| part == b",r=").map_or(&[][..], |at| &client_first[at + 3..]);
     let nonce = nonce.split(|&octet| octet == b',').next().unwrap_or_default();
-    [b"r=", nonce, b"+server,s=", &base64(SALT), format!(",i={ITERATIONS}").as_bytes()].concat()
+    let mut message =
+        [b"r=", nonce, b"+server,s=", &base64(SALT), format!(",i={ITERATIONS}").as_bytes()].concat();
+    change.apply(&mut message);
+    message
 }
 
 /// The answer to a challenge of CRAM-MD5 (RFC 2195).

@@ -4,7 +4,7 @@ use pop3_proto::sasl::server::ScramHash;
 use pop3_proto::sasl::{MECHANISMS, Mechanism, Proof};
 
 use super::reference::{self, ScramTalk};
-use super::{ITERATIONS, PASSWORD, SALT, Server, Turn, USER, message, setup};
+use super::{Change, ITERATIONS, PASSWORD, SALT, Server, Turn, USER, message, setup};
 use crate::plan::Plan;
 
 /// What both sides have said.
@@ -29,13 +29,13 @@ impl Talk {
     }
 
     /// What a client that knows the password says next.
-    fn right(&self) -> Vec<u8> {
+    fn right(&self, change: Change) -> Vec<u8> {
         if let Some(hash) = self.hash {
             let plus = self.name.ends_with("-PLUS");
             let header = if plus { "p=tls-exporter,," } else { "n,," };
             return match self.client.len() {
                 0 => format!("{header}n={USER},r=client").into_bytes(),
-                1 => self.scram(hash).and_then(|talk| talk.client_final()).unwrap_or_default(),
+                1 => self.scram(hash).and_then(|talk| talk.client_final(change)).unwrap_or_default(),
                 _ => Vec::new(),
             };
         }
@@ -102,7 +102,7 @@ pub fn sasl_server(input: &[u8]) {
     let mut all_right = true;
     let speaks_first = plan.next() & 1 == 0;
     let mut turn = if speaks_first {
-        let (said, right) = message(&mut plan, || talk.right());
+        let (said, right) = message(&mut plan, |change| talk.right(change));
         all_right &= right && !mechanism.server_first;
         talk.client.push(said);
         server.take(true, talk.client.last().map(Vec::as_slice))
@@ -121,7 +121,7 @@ pub fn sasl_server(input: &[u8]) {
                     );
                 }
                 talk.server.push(raw);
-                let (said, right) = message(&mut plan, || talk.right());
+                let (said, right) = message(&mut plan, |change| talk.right(change));
                 all_right &= right;
                 talk.client.push(said);
                 turn = server.take(false, talk.client.last().map(Vec::as_slice));
