@@ -223,7 +223,7 @@ fn act(
             let right = name.as_bytes() == b"alice" && apop::matches(STAMP, b"wonderland", digest.as_bytes());
             finish_login(session, right, served, out);
         }
-        Request::Hopeless => finish_login(session, false, out),
+        Request::Hopeless => finish_login(session, false, served, out),
         Request::Sasl(SaslInput::Ended) => served.exchange.0 = None,
         Request::Sasl(SaslInput::Acknowledged) => {
             served.exchange.0 = None;

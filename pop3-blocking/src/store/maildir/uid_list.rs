@@ -313,7 +313,7 @@ fn fill_and_rename(
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, Writing(file)), header)?;
+    let mut writer = Writer::begin(BufWriter::with_capacity(1 << 16, file), header)?;
     lines(&mut writer)?;
     let out = writer.end()?;
     let Writing(file) = out.into_inner().map_err(io::IntoInnerError::into_error)?;
