@@ -8,6 +8,7 @@
 //! | serve mail | [`server`]: [`Server`](server::Server) over an [`Authenticator`](auth::Authenticator) and a [`Store`](store::Store) |
 //! | serve from my own database | implement [`Store`](store::Store) and [`Maildrop`](store::Maildrop) |
 //! | use another stream than TCP | [`Transport`] over any [`Stream`] |
+//! | keep a server from all files but its own | `sandbox` (feature `sandbox`, Linux): `Sandbox` |
 //! | set up TLS | [`tls`]: [`ClientTls`](tls::ClientTls), [`ServerTls`](tls::ServerTls) |
 //!
 //! There is no executor and no hidden thread in the client: a call blocks until it has its answer or its deadline has
@@ -34,6 +35,8 @@ mod failpoint;
 #[doc(hidden)]
 pub mod fuzzing;
 mod random;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+pub mod sandbox;
 pub mod server;
 pub mod store;
 pub mod tls;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
@@ -110,6 +111,57 @@ fn hup_reads_users_and_certificate_again() {
     let failed = connect(&server, &tls).login("alice@example.net", "secret").unwrap_err();
     assert!(matches!(&failed.error, Error::Refused(refused) if refused.code == Some(CodeKind::Auth)));
     drop(connect(&server, &tls).login("alice@example.net", "changed").unwrap());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_sandbox_keeps_mail_and_what_is_read_again_and_nothing_else() {
+    let user = |name| User { name, password: "secret", messages: vec!["Subject: one\n\nHello.\n".into()] };
+    for (sandboxed, option) in
+        [(false, "--sandbox=off"), (true, "--sandbox=best-effort"), (true, "--sandbox")]
+    {
+        let (certs, outside) = (Certs::new(), TempDir::new("outside"));
+        let server = Pop3d::start(&certs, &[user("alice"), user("fred"), user("kim")], &[option]);
+        if sandboxed && !server.log().contains("sandbox: files restricted, ") {
+            println!("skipped: {}", server.log());
+            return;
+        }
+        assert_eq!(server.log().contains("sandbox: "), sandboxed, "{}", server.log());
+        let tls = trust(&certs);
+        // A Maildir that leads elsewhere.
+        let maildir = server.maildir("fred");
+        fs::rename(&maildir, outside.join("Maildir")).unwrap();
+        std::os::unix::fs::symlink(outside.join("Maildir"), &maildir).unwrap();
+        match connect(&server, &tls).login("fred", "secret") {
+            Ok(_) => assert!(!sandboxed, "{option}"),
+            Err(failed) => {
+                assert!(sandboxed, "{option}: {}", failed.error);
+                assert!(server.log().contains("Permission denied"), "{}", server.log());
+            }
+        }
+        // Mail is served, marked, removed, and a unique-id list is written.
+        let mut session = connect(&server, &tls).login("alice", "secret").unwrap();
+        let first = session.list().unwrap()[0].number;
+        assert_eq!(session.unique_ids().unwrap().len(), 1);
+        assert!(session.retrieve(first).unwrap().into_vec().unwrap().ends_with(b"Hello.\r\n"));
+        session.delete(first).unwrap();
+        assert!(matches!(session.quit(), Outcome::Committed));
+        assert_eq!(server.count("alice"), 0);
+        // Other files take the places of those that were read.
+        for (file, text) in [
+            (server.dir().join("users"), b"kim:{PLAIN}changed\n".to_vec()),
+            (certs.server_file(), fs::read(certs.server_file()).unwrap()),
+            (certs.server_key_file(), fs::read(certs.server_key_file()).unwrap()),
+        ] {
+            let new = file.with_extension("new");
+            fs::write(&new, text).unwrap();
+            fs::rename(&new, &file).unwrap();
+        }
+        server.signal("HUP");
+        server.wait_for_log("read again", 2);
+        assert!(!server.log().contains("not read again"), "{}", server.log());
+        drop(connect(&server, &tls).login("kim", "changed").unwrap());
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(crate) mod file;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod login;
+pub(crate) mod sandbox;
 pub(crate) mod text;
 pub(crate) mod tls;
 
@@ -19,6 +20,7 @@ use file::File;
 pub(crate) use limits::LimitSettings;
 pub(crate) use listen::ListenSettings;
 pub(crate) use login::LoginSettings;
+pub(crate) use sandbox::SandboxSettings;
 pub(crate) use text::TextSettings;
 pub(crate) use tls::TlsSettings;
 
@@ -54,6 +56,9 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     pub(crate) text: text::TextArgs,
+
+    #[command(flatten)]
+    pub(crate) sandbox: sandbox::SandboxArgs,
 
     #[command(flatten)]
     pub(crate) limits: limits::LimitArgs,
@@ -99,6 +104,7 @@ pub(crate) struct Settings {
     pub(crate) login: LoginSettings,
     pub(crate) maildir: PathBuf,
     pub(crate) text: TextSettings,
+    pub(crate) sandbox: Option<SandboxSettings>,
     pub(crate) limits: LimitSettings,
 }
 
@@ -118,6 +124,9 @@ pub(crate) enum SettingsError {
     Mechanism(String),
     Language(String),
     ShortSecret(PathBuf),
+    NoSandbox,
+    SandboxedProgram,
+    SandboxOfAll,
     Limit(String),
     OutOfRange { name: &'static str, value: u64, least: u64, greatest: u64 },
 }
@@ -144,6 +153,11 @@ impl fmt::Display for SettingsError {
             Self::Mechanism(name) => write!(f, "unknown mechanism: {}", name.escape_debug()),
             Self::Language(tag) => write!(f, "--language {tag} is none of de, en and sv"),
             Self::ShortSecret(path) => write!(f, "{} has fewer than 16 octets", path.display()),
+            Self::NoSandbox => f.write_str("there is no sandbox on this system"),
+            Self::SandboxedProgram => f.write_str("a program for --token-check cannot be run in the sandbox"),
+            Self::SandboxOfAll => {
+                f.write_str("the sandbox would hold all files: put the Maildirs beneath a directory")
+            }
             Self::Limit(name) => write!(f, "there is no limit {}", name.escape_debug()),
             Self::OutOfRange { name: "idle", value, least, .. } if value < least => {
                 write!(f, "limit idle: {value} s is below the {least} s that RFC 1939 demands")
@@ -163,12 +177,14 @@ impl Args {
         let login = self.login.settle(&mut file)?;
         let maildir =
             self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?;
+        let sandbox = self.sandbox.settle(&file, &login, &tls, &maildir)?;
         let settings = Settings {
             listeners: self.listen.settle(&mut file, &tls, &login)?,
             tls,
             login,
             maildir,
             text: self.text.settle(&mut file)?,
+            sandbox,
             limits: self.limits.settle(&file)?,
         };
         let asking: Vec<_> = settings.listeners.iter().map(|listener| listener.client_cert).collect();
@@ -295,6 +311,29 @@ mod tests {
         let settings = settle(&["--config", path.to_str().unwrap()]);
         std::fs::remove_file(path).unwrap();
         settings
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_sandbox_holds_what_is_read_again() {
+        use std::path::Path;
+
+        let sandbox = |args: &[&str]| settle(&[&BASE[..], args].concat()).map(|it| it.sandbox);
+        assert_eq!(sandbox(&[]).unwrap(), None);
+        let tls = ["--cert", "c", "--key", "k", "--client-ca", "a", "--client-crl", "l"];
+        let set = sandbox(&[&tls[..], &["--sandbox"]].concat()).unwrap().unwrap();
+        assert_eq!((set.best_effort, set.mail.as_path()), (false, Path::new("m")));
+        assert_eq!(set.files, ["u", "c", "k", "a", "l"].map(PathBuf::from));
+        assert!(sandbox(&["--sandbox=best-effort"]).unwrap().unwrap().best_effort);
+        assert_eq!(sandbox(&["--sandbox=off"]).unwrap(), None);
+        assert!(matches!(
+            sandbox(&["--sandbox", "--token-check", "t"]),
+            Err(SettingsError::SandboxedProgram)
+        ));
+        let all = ["--users", "u", "--maildir", "/{user}", "--listen", "127.0.0.1:0", "--sandbox"];
+        assert!(matches!(settle(&all), Err(SettingsError::SandboxOfAll)));
+        let file = from_file("listen = \"127.0.0.1:0\"\nsandbox = \"best-effort\"\n").unwrap();
+        assert!(file.sandbox.unwrap().best_effort);
     }
 
     #[test]

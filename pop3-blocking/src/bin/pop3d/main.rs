@@ -19,6 +19,8 @@ use args::tls::ClientCert;
 use args::{Args, Command, ListenSettings, LoginSettings, Settings};
 use clap::Parser;
 use pop3_blocking::auth::UsersFile;
+#[cfg(target_os = "linux")]
+use pop3_blocking::sandbox::Sandbox;
 use pop3_blocking::server::{Policy, Running, Server};
 use pop3_blocking::store::MaildirStore;
 use pop3_blocking::tls::{ServerTls, TlsConfigError};
@@ -87,6 +89,8 @@ fn run(settings: &Settings) -> Result<(), Failure> {
         builder = builder.listen(listener.address, policy(listener, &settings.login, &tls));
     }
     let server = builder.bind().map_err(|error| (UNAVAILABLE, error.into()))?;
+    // Before the first thread: those that are there already would stay free.
+    confine(settings).map_err(configuration)?;
     let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
     let tls_listeners = settings.listeners.iter().filter(|listener| listener.mode == Mode::Tls).count();
     announce(&running, tls_listeners).map_err(|error| (UNAVAILABLE, error))?;
@@ -101,6 +105,23 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     }
     running.shutdown();
     running.join();
+    Ok(())
+}
+
+/// Gives up what is not needed any more.
+#[cfg(target_os = "linux")]
+fn confine(settings: &Settings) -> Result<(), Box<dyn Error>> {
+    let Some(keep) = &settings.sandbox else { return Ok(()) };
+    let sandbox = keep.files.iter().fold(Sandbox::new(), Sandbox::read_file).write_beneath(&keep.mail);
+    let sandbox = if keep.best_effort { sandbox.best_effort() } else { sandbox };
+    let enforced = sandbox.enforce()?;
+    let level = if enforced.files { log::Level::Info } else { log::Level::Warn };
+    log::log!(level, "sandbox: {enforced}");
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn confine(_: &Settings) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 

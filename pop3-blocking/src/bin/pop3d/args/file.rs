@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::SettingsError;
 use super::listen::ListenerTable;
+use super::sandbox::When;
 use super::text::Utf8;
 use super::tls::{CertificateTable, ClientCert};
 
@@ -39,6 +40,8 @@ pub(super) struct File {
     pub(super) utf8: Option<Utf8>,
     pub(super) lenient_utf8: bool,
     pub(super) language: Option<String>,
+    // The process.
+    pub(super) sandbox: Option<When>,
     // Limits.
     pub(super) preauth_timeout: Option<u64>,
     pub(super) idle_timeout: Option<u64>,

@@ -136,6 +136,12 @@ impl TlsSettings {
         }
     }
 
+    /// Every file that is read, and read again.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        let own = self.certificates.iter().flat_map(|(chain, key)| [chain, key]);
+        own.chain(&self.client_ca).chain(&self.client_crl)
+    }
+
     /// How listeners do TLS that ask for certificates in this way.
     pub(crate) fn builder(&self, when: ClientCert) -> ServerTlsBuilder {
         let mut builder = ServerTls::builder();
