@@ -31,8 +31,6 @@ pub(crate) enum What {
     StopBefore,
     /// A write takes half; else as before.
     StopAmid,
-    /// It is the last thing that happens.
-    StopAfter,
     /// The process dies before it, without any cleaning up.
     DieBefore,
     /// The process dies right after it.
@@ -46,8 +44,10 @@ pub(crate) enum Deed {
     Read,
     /// Moves octets into a file.
     Write,
-    /// Makes content or names durable.
+    /// Makes the content of a file durable.
     Sync,
+    /// Makes the names in a directory durable.
+    SyncNames,
     /// Anything else.
     Other,
 }
@@ -114,13 +114,14 @@ impl What {
                 (if half { Extent::Half } else { Extent::Nothing }, Some(Fault::Errno(errno)))
             }
             Self::Lie(errno) => (Extent::All, Some(Fault::Errno(errno))),
-            Self::Lose if deed == Deed::Sync => (Extent::Loss, Some(Fault::Errno(Errno::IO))),
+            Self::Lose if matches!(deed, Deed::Sync | Deed::SyncNames) => {
+                (Extent::Loss, Some(Fault::Errno(Errno::IO)))
+            }
             Self::Interrupt if moves => (Extent::Nothing, Some(Fault::Errno(Errno::INTR))),
             Self::Short if moves => (Extent::Half, None),
             Self::Nothing | Self::Remove(_) | Self::Lose | Self::Interrupt | Self::Short => return USUAL,
             Self::StopAmid if deed == Deed::Write => (Extent::Half, Some(Fault::Gone)),
             Self::StopBefore | Self::StopAmid => (Extent::Nothing, Some(Fault::Gone)),
-            Self::StopAfter => (Extent::All, Some(Fault::Gone)),
             Self::DieBefore => (Extent::Nothing, Some(Fault::Die)),
             Self::DieAfter => (Extent::All, Some(Fault::Die)),
         };
@@ -155,7 +156,7 @@ impl Plan {
     /// What the next call will be told, if it does `deed`.
     pub(crate) fn next(&self, deed: Deed) -> Turn {
         let call = self.calls();
-        let stops = matches!(self.what, What::StopBefore | What::StopAmid | What::StopAfter);
+        let stops = matches!(self.what, What::StopBefore | What::StopAmid);
         let thrice = matches!(self.what, What::FailThrice(_)) && call <= self.at + 2;
         if call == self.at || (call > self.at && thrice) {
             self.what.turn(deed)
@@ -185,4 +186,13 @@ impl Plan {
 /// Half of so many octets, but not none.
 pub(crate) const fn half(octets: usize) -> usize {
     octets.div_ceil(2)
+}
+
+/// A figure of the README is what a test has counted.
+pub(crate) fn check_readme(figure: &str) {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    assert!(
+        readme.is_ok_and(|readme| readme.contains(&format!("| {figure} |"))),
+        "not in the README: {figure}"
+    );
 }

@@ -37,6 +37,11 @@ impl FaultFs {
         self.plan.calls()
     }
 
+    /// What they did.
+    pub(super) fn deeds(&self) -> Vec<Deed> {
+        self.plan.deeds()
+    }
+
     fn wrap(&self, file: Box<dyn File>) -> Box<dyn File> {
         Box::new(FaultFile { inner: file, fs: self.clone() })
     }
@@ -83,7 +88,7 @@ impl Fs for FaultFs {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.call_for(Deed::Sync, |_| self.inner.sync_dir(path))
+        self.call_for(Deed::SyncNames, |_| self.inner.sync_dir(path))
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -26,6 +26,23 @@
 //! journal it is escaped (R16, PB-C21). A fault of fsync is final: the copy counts as not written and is removed, as
 //! no second fsync on the same file can tell what the first one lost.
 //!
+//! # When the process is killed, the power fails or the disk is faulty
+//!
+//! | it ends | on the disk | on the server | the next run |
+//! |---|---|---|---|
+//! | before the message has its name and the name is synced | perhaps a file in `tmp`, or a torn end of the mbox | still there | fetches it again |
+//! | before its id is synced in the journal | the message | still there | fetches it again: the one duplicate |
+//! | before `QUIT` is answered | the message and its id | there or gone | deletes it if it is there, unseen |
+//! | before the id is forgotten | the message and its id | gone | nothing |
+//!
+//! So it is for every call that the delivery and the journal make, for a full disk, for an error of any call and for a
+//! write that takes less than it was given. The journal is never damaged by that: what was on its way is a torn last line,
+//! which does not count.
+//!
+//! Beyond us: a disk that says of a sync that it succeeded and it did not; a new directory whose sync failed, which
+//! everybody sees, and which the disk forgets although a later sync of it succeeds; and another program that writes
+//! behind a torn message in an mbox before the next run, see `MboxDelivery`.
+//!
 //! # Source
 //!
 //! RFC 1939 sections 6 and 7; rows R1939-6.4, R1939-6.5, R1939-7.4, RP-CLOSE.2, PB-C16 to PB-C21, PB-Q14.

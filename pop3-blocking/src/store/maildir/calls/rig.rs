@@ -89,7 +89,8 @@ const fn deed(call: Call<'_>) -> Deed {
     match call {
         Call::ReadList | Call::ReadMessage => Deed::Read,
         Call::Write(_) => Deed::Write,
-        Call::Sync(_) | Call::SyncDir(_) => Deed::Sync,
+        Call::Sync(_) => Deed::Sync,
+        Call::SyncDir(_) => Deed::SyncNames,
         _ => Deed::Other,
     }
 }

@@ -16,7 +16,7 @@ use super::*;
 use crate::Untimed;
 use crate::auth::MemoryUsers;
 use crate::delivery::model::{Crash, ModelFs};
-use crate::failpoint::{Deed, Plan, What};
+use crate::failpoint::{Deed, Plan, What, check_readme};
 use crate::server::{Limits, Policy, Server};
 
 /// What a session finds.
@@ -377,13 +377,4 @@ fn r37_a_session_with_every_call_failing_or_the_last() {
     );
     println!("login to commit: {figure}");
     check_readme(&figure);
-}
-
-/// A figure of the README is what the test has counted.
-fn check_readme(figure: &str) {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
-    assert!(
-        readme.is_ok_and(|readme| readme.contains(&format!("| {figure} |"))),
-        "not in the README: {figure}"
-    );
 }
