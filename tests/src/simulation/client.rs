@@ -250,6 +250,10 @@ impl Call {
         let ahead = !idle;
         let sent = self.encode(say);
         match sent {
+            // What was marked must be known before it is committed.
+            Ok(_) if ahead && say == Say::Command(Command::Quit) => {
+                Err(Violation::new("QUIT may be sent ahead of replies".to_owned()))
+            }
             Ok(said) => {
                 cx.trace.octets(cx.now, Who::Client(self.id), "says", shown(say, self.output.unread()));
                 self.plan.program.said(say);

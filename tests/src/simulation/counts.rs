@@ -68,15 +68,18 @@ tallies! {
     SizeFault: "messages of another size than announced", one in 500;
     RemoveFault: "messages that could not be removed", one in 1000;
     SyncFault: "commits that could not be made durable", one in 2000;
-    SlowStore: "logins and commits slower than a client waits", one in 1000;
+    SlowStore: "calls of the store slower than a client waits", one in 1000;
     // Crashes.
     ServerCrash: "sessions in a server that crashed", one in 50;
     CommitCrash: "commits in a server that crashed", one in 2000;
     CameBack: "removed messages that a crash brought back", one in 5000;
+    Stopped: "sessions stopped by their server", one in 100;
     ClientCrash: "clients that crashed", one in 50;
     CrashBeforeJournal: "clients that crashed between delivery and journal", one in 5000;
     // What clients do.
     WrongPassword: "logins refused for their password", one in 10;
+    TooManyPasswords: "sessions ended for wrong passwords", one in 200;
+    NameBeforeTls: "names given before STLS and a password behind it", one in 200;
     UserPass: "logins by USER and PASS", one in 5;
     AuthPlain: "logins by AUTH PLAIN", one in 10;
     AuthLogin: "logins by AUTH LOGIN", one in 20;
@@ -84,6 +87,7 @@ tallies! {
     LeftWithoutQuit: "clients that left without QUIT", one in 100;
     WentSilent: "clients that went silent", one in 200;
     Garbage: "lines that are no command", one in 10;
+    Nonsense: "clients that go on with nonsense", one in 500;
     OverLong: "lines over the limit", one in 50;
     QuitWithoutCrlf: "QUIT without CRLF, then the end", one in 200;
     EndlessLine: "lines without an end", one in 200;

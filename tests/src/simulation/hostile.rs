@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use pop3_proto::{Command, MessageNumber};
+use pop3_proto::{Command, MessageNumber, ServerLimits};
 
 use super::model::{Heard, Oracle, Said, Violation};
 use super::network::{Link, Side};
@@ -38,7 +38,7 @@ pub(super) struct HostilePlan {
 }
 
 impl HostilePlan {
-    pub(super) fn random(user: usize, random: &mut Random, counts: &mut Counts) -> Self {
+    pub(super) fn random(user: usize, stls: bool, random: &mut Random, counts: &mut Counts) -> Self {
         let mut lines = VecDeque::new();
         let foreign = random.once_in(12);
         if foreign {
@@ -49,21 +49,33 @@ impl HostilePlan {
         for _ in 0..random.below(3) {
             lines.push_back(line(random, counts));
         }
+        if stls && random.once_in(2) {
+            let user = Command::User(name(USERS[user]));
+            lines.push_back((encoded(user), Said::Command(user)));
+            lines.push_back((b"STLS\r\n".to_vec(), Said::Command(Command::Stls)));
+            if random.once_in(2) {
+                // A name from before TLS counts no more (R2595-4.7).
+                counts.add(Tally::NameBeforeTls);
+                lines.push_back(pass(true));
+            }
+        }
         if !random.once_in(8) {
             let right = !random.once_in(8);
-            let password = if right { PASSWORD } else { "wrong" };
-            let user = USERS[user];
-            lines.push_back((
-                format!("USER {user}\r\n").into_bytes(),
-                Said::Command(Command::User(name(user))),
-            ));
-            lines.push_back((
-                format!("PASS {password}\r\n").into_bytes(),
-                Said::Login { right: Some(right), by_auth: false },
-            ));
+            let user = Command::User(name(USERS[user]));
+            lines.extend([(encoded(user), Said::Command(user)), pass(right)]);
+            if !right {
+                // Once too often, maybe.
+                for _ in 0..random.below(5) {
+                    lines.extend([(encoded(user), Said::Command(user)), pass(false)]);
+                }
+            }
         }
         for _ in 0..random.below(16) {
             lines.push_back(line(random, counts));
+        }
+        if random.once_in(12) {
+            counts.add(Tally::Nonsense);
+            lines.extend((0..30).map(|_| (b"LAST\r\n".to_vec(), Said::Bad)));
         }
         if random.once_in(2) {
             lines.push_back((b"QUIT\r\n".to_vec(), Said::Command(Command::Quit)));
@@ -91,6 +103,17 @@ impl HostilePlan {
         let window = if tail == Tail::Stalled { usize::MAX } else { random.pick(&[1, 3, usize::MAX]) };
         Self { lines, tail, foreign, window }
     }
+}
+
+fn encoded(command: Command<'static>) -> Vec<u8> {
+    let mut line = Vec::new();
+    command.encode(&mut line).expect("a vector has room");
+    line
+}
+
+fn pass(right: bool) -> (Vec<u8>, Said) {
+    let password = if right { PASSWORD } else { "wrong" };
+    (format!("PASS {password}\r\n").into_bytes(), Said::Login { right: Some(right), by_auth: false })
 }
 
 fn line(random: &mut Random, counts: &mut Counts) -> (Vec<u8>, Said) {
@@ -153,6 +176,8 @@ pub(super) struct HostileCall {
     input: Vec<u8>,
     oracle: Oracle,
     refusals: u32,
+    /// Lines that are no command and were refused: before the login, and in a row behind it.
+    bad: [u32; 2],
     tail_said: bool,
     half_closed: bool,
     give_up: Time,
@@ -175,6 +200,7 @@ impl HostileCall {
             input: Vec::new(),
             oracle: Oracle::new(implicit_tls),
             refusals: 0,
+            bad: [0; 2],
             tail_said: false,
             half_closed: false,
             give_up: cx.now + 3_000_000,
@@ -208,7 +234,13 @@ impl HostileCall {
         }
         if self.shaking {
             match self.transport.shake(link, cx) {
-                Ok(true) => self.shaking = false,
+                Ok(true) => {
+                    self.shaking = false;
+                    if !self.oracle.tls {
+                        self.oracle.tls_started();
+                        cx.counts.add(Tally::StartedTls);
+                    }
+                }
                 Ok(false) => return Ok(()),
                 Err(_) => {
                     self.finish(link, cx);
@@ -232,10 +264,17 @@ impl HostileCall {
                     self.input.extend_from_slice(&room[..octets]);
                     while let Some(heard) = self.next_reply() {
                         if let Some(heard) = heard {
+                            let stls = matches!(self.oracle.said.front(), Some(Said::Command(Command::Stls)));
+                            self.shaking |= stls && heard == Heard::Accepted;
                             self.refusals += u32::from(heard == Heard::Refused);
+                            self.count_bad()?;
                             self.oracle.hear(self.id, &heard, cx)?;
                             cx.counts.add(Tally::Replies);
                         }
+                    }
+                    if self.shaking {
+                        self.transport.start_tls();
+                        return self.run(link, cx);
                     }
                 }
                 Input::Nothing => return Ok(()),
@@ -244,8 +283,26 @@ impl HostileCall {
         }
     }
 
+    /// A server does not put up with nonsense for ever (RP-ALPACA.2).
+    fn count_bad(&mut self) -> Result<(), Violation> {
+        let bad = matches!(self.oracle.said.front(), Some(Said::Bad));
+        if !self.oracle.logged_in {
+            self.bad[0] += u32::from(bad);
+        } else if bad {
+            self.bad[1] += 1;
+        } else {
+            self.bad[1] = 0;
+        }
+        if self.bad[0] > ServerLimits::DEFAULT.bad_commands_before_login
+            || self.bad[1] > ServerLimits::DEFAULT.bad_commands_in_a_row
+        {
+            return Err(Violation::new(format!("the server answers nonsense for ever: {:?}", self.bad)));
+        }
+        Ok(())
+    }
+
     fn say(&mut self, link: &mut Link, cx: &mut Cx) {
-        if self.half_closed || link.is_reset(Side::Client) {
+        if self.half_closed || self.shaking || link.is_reset(Side::Client) {
             return;
         }
         loop {
@@ -255,6 +312,9 @@ impl HostileCall {
                     return;
                 }
                 self.output.drain(..written);
+            }
+            if self.waits_for_tls() {
+                return;
             }
             if self.oracle.said.len() < self.plan.window
                 && let Some((line, said)) = self.plan.lines.pop_front()
@@ -285,6 +345,11 @@ impl HostileCall {
             cx.counts.add(Tally::HalfClose);
             self.transport.end(link, cx);
         }
+    }
+
+    /// Nothing goes out behind STLS but what is meant to be wrong.
+    fn waits_for_tls(&self) -> bool {
+        matches!(self.oracle.said.back(), Some(Said::Command(Command::Stls))) && !self.tail_said
     }
 
     /// The next whole reply of the input, read by hand. `Some(None)`: the greeting.

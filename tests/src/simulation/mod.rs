@@ -14,7 +14,7 @@
 //! - No credential passes in clear text where the client wants TLS.
 //! - Everything comes to an end, and no buffer grows beyond its limit.
 //!
-//! `server.rs` and `client.rs` are what somebody writes who uses the core without `pop3-blocking`.
+//! `server/` and `client.rs` are what somebody writes who uses the core without `pop3-blocking`.
 
 mod attacker;
 mod client;

@@ -52,6 +52,7 @@ pub(super) struct Facts {
     pub(super) commit: Commit,
     /// The messages that a `QUIT` was heard for.
     pub(super) marked: Vec<u32>,
+    pub(super) wrong_passwords: u32,
     /// A fault has happened that the session need not survive.
     pub(super) excused: bool,
     /// Whether `STLS`, and logins in clear text, are taken.
@@ -143,7 +144,7 @@ pub(super) enum Heard {
 pub(super) struct Oracle {
     pub(super) said: VecDeque<Said>,
     pub(super) tls: bool,
-    logged_in: bool,
+    pub(super) logged_in: bool,
     named: bool,
     marked: Vec<bool>,
     /// The reply to `QUIT`, once it was heard.

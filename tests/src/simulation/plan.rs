@@ -108,8 +108,8 @@ impl Program {
         Self { login, exchange: None, challenged: false, body, quit_said: false, half_closed: false }
     }
 
-    /// A way to log in. `tls`: by `STLS` first.
-    pub(super) fn login(random: &mut Random, stls: bool) -> VecDeque<Say> {
+    /// A way to log in, by `STLS` first or not. `patient`: it must come to a login.
+    pub(super) fn login(random: &mut Random, stls: bool, patient: bool) -> VecDeque<Say> {
         let mut script = VecDeque::new();
         let asks = |random: &mut Random, script: &mut VecDeque<Say>| {
             if !random.once_in(3) {
@@ -121,7 +121,8 @@ impl Program {
             script.push_back(Say::Command(Command::Stls));
         }
         asks(random, &mut script);
-        for _ in 0..random.pick(&[0, 0, 0, 0, 1, 2]) {
+        let attempts = random.pick(&[0, 0, 0, 0, 0, 0, 1, 1, 2, 5]);
+        for _ in 0..if patient { attempts.min(2) } else { attempts } {
             match random.below(4) {
                 0 => script.extend([Say::User, Say::Pass { right: false }]),
                 1 => script.push_back(Say::Plain { right: false, inline: random.once_in(2) }),
@@ -129,12 +130,20 @@ impl Program {
                 _ => script.push_back(Say::Login { right: None }),
             }
         }
+        // The second is for a maildrop that was in use, or could not be opened.
+        let tries = if random.once_in(4) { 2 } else { 1 };
+        for _ in 0..tries {
+            Self::right(random, &mut script);
+        }
+        script
+    }
+
+    fn right(random: &mut Random, script: &mut VecDeque<Say>) {
         match random.below(6) {
             0..=2 => script.extend([Say::User, Say::Pass { right: true }]),
             3 | 4 => script.push_back(Say::Plain { right: true, inline: random.once_in(2) }),
             _ => script.push_back(Say::Login { right: Some(true) }),
         }
-        script
     }
 
     pub(super) fn commands(random: &mut Random) -> Body {

@@ -46,6 +46,7 @@ enum Event {
     Start(usize),
     ClientCrash(usize),
     ServerCrash,
+    Stop(usize),
     NewMail,
 }
 
@@ -58,8 +59,12 @@ pub(super) struct World {
     hosts: Vec<Host>,
     /// No fault of any kind.
     calm: bool,
+    /// What comes now must bring all mail home.
+    last: bool,
     crash: Option<Time>,
     up_at: Time,
+    /// When servers of sessions are stopped.
+    stops: Vec<(Time, usize)>,
     new_mail: Vec<(Time, usize)>,
     steps: u64,
 }
@@ -87,8 +92,10 @@ impl World {
             servers: Vec::new(),
             hosts: Vec::new(),
             calm,
+            last: false,
             crash,
             up_at: 0,
+            stops: Vec::new(),
             new_mail: Vec::new(),
             steps: 0,
         };
@@ -99,7 +106,9 @@ impl World {
     fn populate(&mut self, users: usize, hosts: usize) {
         let cx = &mut self.cx;
         for user in 0..users {
-            for _ in 0..cx.random.below(7) {
+            // Lists of many messages do not fit into an output at once.
+            let many = if cx.random.once_in(25) { 70 } else { 0 };
+            for _ in 0..many + cx.random.below(7) {
                 cx.deliver(user);
             }
             for _ in 0..cx.random.below(4) {
@@ -128,6 +137,7 @@ impl World {
         self.settle()?;
         // Each program fetches what is left, undisturbed.
         self.calm = true;
+        self.last = true;
         self.crash = None;
         for at in 0..self.hosts.len() {
             if let Kind::Fetches { delete: true, .. } = self.hosts[at].kind {
@@ -205,6 +215,9 @@ impl World {
         if busy {
             offer(self.crash, Event::ServerCrash);
         }
+        if let Some(&(at, session)) = self.stops.iter().min() {
+            offer(Some(at), Event::Stop(session));
+        }
         offer(self.new_mail.iter().map(|(at, _)| *at).min(), Event::NewMail);
         next
     }
@@ -245,6 +258,11 @@ impl World {
             Event::ServerCrash => {
                 self.crash_server();
                 Ok(())
+            }
+            Event::Stop(at) => {
+                self.stops.retain(|(_, session)| *session != at);
+                let stopped = self.servers[at].as_mut().is_some_and(|server| server.stop(&mut self.cx));
+                if stopped { self.run_server(at) } else { Ok(()) }
             }
             Event::NewMail => {
                 let due = (0..self.new_mail.len()).min_by_key(|at| self.new_mail[*at].0);
@@ -292,6 +310,9 @@ impl World {
     fn after_server(&mut self, at: usize) {
         if let Commit::Answered(false) = self.cx.sessions[at].commit {
             self.cx.counts.add(Tally::PartlyRefused);
+        }
+        if self.cx.sessions[at].wrong_passwords >= 3 {
+            self.cx.counts.add(Tally::TooManyPasswords);
         }
     }
 
@@ -409,6 +430,7 @@ impl World {
             openings: Default::default(),
             commit: Commit::No,
             marked: Vec::new(),
+            wrong_passwords: 0,
             excused: plan.messages == 2 || !plan.lingers || link.plan.latency == 2_000,
             stls,
             cleartext: config.allow_cleartext_login,
@@ -418,7 +440,7 @@ impl World {
         self.servers.push(Some(Server::new(session, plan, key, cx)?));
         let body = match kind {
             Kind::Hostile => {
-                let plan = HostilePlan::random(user, &mut cx.random, &mut cx.counts);
+                let plan = HostilePlan::random(user, stls, &mut cx.random, &mut cx.counts);
                 let call = HostileCall::new(session, plan, implicit_tls, key, cx);
                 host.call = Some((session, Caller::Hostile(Box::new(call))));
                 None
@@ -427,7 +449,7 @@ impl World {
             Kind::Fetches { keeper, delete } => Some(Body::Fetch(Fetch::new(keeper, delete))),
         };
         if let Some(body) = body {
-            let login = Program::login(&mut cx.random, starts_tls);
+            let login = Program::login(&mut cx.random, starts_tls, self.last);
             let plan = ClientPlan {
                 user,
                 implicit_tls,
@@ -441,6 +463,9 @@ impl World {
             host.call = Some((session, Caller::Ours(Box::new(Call::new(session, plan, key, cx)))));
         }
         host.crash = faulty(&mut cx.random, 6).then(|| cx.now + cx.random.between(0, 120));
+        if faulty(&mut cx.random, 12) {
+            self.stops.push((cx.now + cx.random.between(0, 120), session));
+        }
         self.links.push(link);
         cx.trace.note(cx.now, Who::Client(session), "connects, as host", at as u64);
         Ok(())

@@ -3,23 +3,26 @@
 //! The order of things is that of a real server: the lock is taken after the password was found right and before the
 //! `+OK`; a commit comes before its reply; the lock is free before the other side can see an end.
 
+mod ask;
+mod login;
+mod mail;
+
 use std::rc::Rc;
 
 use pop3_proto::maildrop::HeapStorage;
-use pop3_proto::server::{
-    CloseReason, MechanismOffer, Needs, Refusal, Request, SaslInput, Session, SessionConfig,
-};
+use pop3_proto::server::{MechanismOffer, Needs, Session, SessionConfig};
 use pop3_proto::state::State;
-use pop3_proto::{
-    ApiMisuse, Base64, Buffer, Full, MechanismName, MessageNumber, ReplyError, Sink, Step, WaitingFor,
-};
+use pop3_proto::{Buffer, Full, MechanismName, ReplyError, Sink, Step, WaitingFor};
 
-use super::model::{Commit, Violation, unique_id};
+use super::model::Violation;
 use super::network::{Link, Side};
-use super::store::{Letter, sent};
+use super::store::Letter;
 use super::tls::{Input, Transport};
 use super::trace::Who;
 use super::{Cx, Tally, Time, USERS, millis};
+use ask::{Ask, ask};
+use login::Sasl;
+use mail::Ending;
 
 const MECHANISMS: &[MechanismOffer<'static>] = &[
     MechanismOffer::new(MechanismName::PLAIN, Needs::Privacy),
@@ -27,8 +30,6 @@ const MECHANISMS: &[MechanismOffer<'static>] = &[
 ];
 /// How long a write may make no progress.
 const WRITE: Time = 60_000;
-/// How long a wrong password takes.
-const FAILED_LOGIN: Time = 2_000;
 /// How long the end of the other side is waited for.
 const LINGER: Time = 2_000;
 
@@ -76,22 +77,6 @@ impl Sink for Output {
     }
 }
 
-/// What a [`Request`] asks for, without the input that it borrows.
-enum Ask {
-    Login(Vec<u8>),
-    Sasl(Exchange),
-    Message(MessageNumber),
-    StartTls,
-    Commit,
-    Close(CloseReason),
-}
-
-enum Exchange {
-    Start { plain: bool, initial: Option<Vec<u8>> },
-    Response(Vec<u8>),
-    Ended,
-}
-
 #[derive(Debug)]
 enum Doing {
     /// The TLS handshake.
@@ -114,6 +99,7 @@ enum Doing {
         at: usize,
         end: usize,
         ending: Ending,
+        until: Time,
     },
     Committing {
         ids: Vec<u32>,
@@ -128,22 +114,6 @@ enum Doing {
         linger: Option<Time>,
     },
     Over,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    Whole,
-    /// The store fails.
-    Fault,
-    /// The message is shorter than it was when it was listed.
-    Short,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sasl {
-    Plain,
-    LoginName,
-    LoginPassword { user: usize },
 }
 
 /// Whether there is more to do at once.
@@ -214,6 +184,21 @@ impl Server {
 
     pub(super) const fn is_committing(&self) -> bool {
         matches!(self.doing, Doing::Committing { .. })
+    }
+
+    /// The server is stopped, or makes room: the session ends wherever it stands, but not inside a commit.
+    pub(super) fn stop(&mut self, cx: &mut Cx) -> bool {
+        match self.doing {
+            Doing::Serving => self.end(true, true, cx),
+            Doing::Handshake | Doing::Checking { .. } | Doing::Opening { .. } | Doing::Sending { .. } => {
+                self.cut(cx)
+            }
+            Doing::Committing { .. } | Doing::Leaving { .. } | Doing::Over => return false,
+        };
+        cx.counts.add(Tally::Stopped);
+        cx.trace.note(cx.now, Who::Server(self.id), "is stopped", 0);
+        cx.sessions[self.id].excused = true;
+        true
     }
 
     /// Runs until there is nothing to do.
@@ -339,8 +324,11 @@ impl Server {
     fn act(&mut self, ask: Ask, link: &mut Link, cx: &mut Cx) -> Result<Turn, Violation> {
         match ask {
             Ask::Login(password) => {
+                if self.session.user().is_empty() {
+                    return Err(Violation::new("a password is to be checked for nobody".to_owned()));
+                }
                 let user = USERS.iter().position(|user| user.as_bytes() == self.session.user());
-                self.check(user, &password, Tally::UserPass, cx);
+                self.check(user, &password, Tally::UserPass, cx)?;
             }
             Ask::Sasl(exchange) => self.take_sasl(exchange, cx)?,
             Ask::Message(number) => self.open_message(number, cx)?,
@@ -375,212 +363,6 @@ impl Server {
         } else {
             self.session.tls_started().map_err(|misuse| wrong(misuse.into()))?;
         }
-        self.doing = Doing::Serving;
-        Ok(Turn::Again)
-    }
-
-    fn take_sasl(&mut self, exchange: Exchange, cx: &mut Cx) -> Result<(), Violation> {
-        let (sasl, message) = match exchange {
-            Exchange::Ended => {
-                cx.counts.add(Tally::AuthCancelled);
-                self.sasl = None;
-                return Ok(());
-            }
-            Exchange::Start { plain: true, initial } => (Sasl::Plain, initial),
-            Exchange::Start { plain: false, initial } => (Sasl::LoginName, initial),
-            Exchange::Response(message) => (self.sasl.unwrap_or(Sasl::Plain), Some(message)),
-        };
-        self.sasl = Some(sasl);
-        let user = |name: &[u8]| USERS.iter().position(|user| user.as_bytes() == name);
-        match (sasl, message) {
-            (Sasl::Plain, None) => self.session.challenge(b"", &mut self.output).map_err(wrong)?,
-            (Sasl::LoginName, None) => {
-                self.session.challenge(b"Username:", &mut self.output).map_err(wrong)?;
-            }
-            (Sasl::Plain, Some(message)) => {
-                let mut parts = message.split(|octet| *octet == 0).skip(1);
-                let (name, password) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-                self.check(user(name), password, Tally::AuthPlain, cx);
-            }
-            (Sasl::LoginName, Some(name)) => {
-                self.sasl = Some(Sasl::LoginPassword { user: user(&name).unwrap_or(usize::MAX) });
-                self.session.challenge(b"Password:", &mut self.output).map_err(wrong)?;
-            }
-            (Sasl::LoginPassword { user }, password) => {
-                self.check(Some(user), &password.unwrap_or_default(), Tally::AuthLogin, cx);
-            }
-        }
-        Ok(())
-    }
-
-    fn check(&mut self, user: Option<usize>, password: &[u8], by: Tally, cx: &mut Cx) {
-        self.sasl = None;
-        let right = password == super::PASSWORD.as_bytes();
-        let drop = user.filter(|user| right && *user < USERS.len());
-        let takes = if drop.is_some() { cx.random.between(0, 3) } else { FAILED_LOGIN };
-        cx.counts.add(if drop.is_some() { by } else { Tally::WrongPassword });
-        self.doing = Doing::Checking { until: cx.now + takes, drop };
-    }
-
-    fn checked(&mut self, drop: Option<usize>, cx: &mut Cx) -> Result<Turn, Violation> {
-        let Some(drop) = drop else { return self.refuse(Refusal::Credentials, None, cx) };
-        if self.fails(Tally::OpenFault, cx) {
-            return self.refuse(Refusal::Temporary, Some(false), cx);
-        }
-        if !cx.lock(drop, self.id) {
-            cx.counts.add(Tally::InUse);
-            return self.refuse(Refusal::InUse, Some(false), cx);
-        }
-        self.doing = Doing::Opening { until: self.store_time(cx), drop };
-        Ok(Turn::Again)
-    }
-
-    fn list(&mut self, drop: usize, cx: &mut Cx) -> Result<Turn, Violation> {
-        if self.fails(Tally::ScanFault, cx) {
-            cx.unlock(self.id);
-            return self.refuse(Refusal::Temporary, Some(false), cx);
-        }
-        let mail: Vec<_> = cx.drops[drop].there().map(|mail| (mail.id, Rc::clone(&mail.letter))).collect();
-        for (id, letter) in &mail {
-            let octets = letter.sent.len() as u64;
-            if self.session.add_message(octets, unique_id(*id).as_bytes()).is_err() {
-                cx.counts.add(Tally::IndexFull);
-                cx.unlock(self.id);
-                return self.refuse(Refusal::Permanent, Some(false), cx);
-            }
-        }
-        let facts = &mut cx.sessions[self.id];
-        facts.drop = drop;
-        facts.mail = mail;
-        facts.heard.clear();
-        facts.logins.push_back(true);
-        self.session.opened(&mut self.output).map_err(wrong)?;
-        self.doing = Doing::Serving;
-        Ok(Turn::Again)
-    }
-
-    /// Refuses a login or a message. `right`: what is to be known of a login whose password was right.
-    fn refuse(&mut self, refusal: Refusal, right: Option<bool>, cx: &mut Cx) -> Result<Turn, Violation> {
-        cx.sessions[self.id].logins.extend(right);
-        self.session.refuse(refusal, &mut self.output).map_err(wrong)?;
-        self.doing = Doing::Serving;
-        Ok(Turn::Again)
-    }
-
-    fn open_message(&mut self, number: MessageNumber, cx: &mut Cx) -> Result<(), Violation> {
-        if self.fails(Tally::MessageFault, cx) {
-            cx.sessions[self.id].openings.push_back(false);
-            let refusal = cx.random.pick(&[Refusal::Gone, Refusal::Temporary]);
-            return self.refuse(refusal, None, cx).map(drop);
-        }
-        let Some((_, letter)) = cx.sessions[self.id].mail.get(number.index()) else {
-            return Err(Violation::new(format!(
-                "message {} was asked for, which is not there",
-                number.get()
-            )));
-        };
-        let letter = Rc::clone(letter);
-        let (mut end, mut ending) = (letter.stored.len(), Ending::Whole);
-        // Of TOP nobody knows how long it must be.
-        let heard = &cx.sessions[self.id].heard;
-        let line = heard[..heard.len() - 2].rsplit(|octet| *octet == b'\n').next().unwrap_or_default();
-        let whole = line[..4.min(line.len())].eq_ignore_ascii_case(b"RETR");
-        if end > 0 && whole && self.fails(Tally::SizeFault, cx) {
-            let short = cx.random.below(end);
-            // One that comes to the same size with other octets cannot be told from a good one.
-            if sent(&letter.stored[..short]).len() != letter.sent.len() {
-                (end, ending) = (short, Ending::Short);
-            }
-        } else if self.fails(Tally::ReadFault, cx) {
-            (end, ending) = (cx.random.below(end + 1), Ending::Fault);
-        }
-        cx.sessions[self.id].openings.push_back(true);
-        self.session.start_message(&mut self.output).map_err(wrong)?;
-        self.doing = Doing::Sending { letter, at: 0, end, ending };
-        Ok(())
-    }
-
-    fn send(&mut self, link: &mut Link, cx: &mut Cx) -> Result<Turn, Violation> {
-        let Doing::Sending { letter, at, end, ending } = &mut self.doing else { return Ok(Turn::Wait) };
-        let (at, end, ending) = (at, *end, *ending);
-        let mut done = false;
-        while *at < end && !done && self.output.buffer.capacity() - self.output.buffer.len() >= 16 {
-            let piece = &letter.stored[*at..end.min(*at + 1 + cx.random.below(300))];
-            let progress = self.session.body(piece, self.output.buffer.room());
-            let progress = progress.map_err(|misuse| wrong(misuse.into()))?;
-            self.output.buffer.filled(progress.written);
-            self.output.produced += progress.written as u64;
-            *at += progress.read;
-            done = progress.done;
-            if progress.read == 0 && progress.written == 0 {
-                break;
-            }
-        }
-        if done || *at == end {
-            if ending != Ending::Whole && !done && cx.random.once_in(2) && !self.output.buffer.is_empty() {
-                // What was read before may have left already.
-                return Ok(match self.flush(link, cx) {
-                    Flushed::All => Turn::Again,
-                    Flushed::Blocked => Turn::Wait,
-                    Flushed::Broken => self.cut(cx),
-                });
-            }
-            if ending == Ending::Fault && !done {
-                cx.trace.note(cx.now, Who::Server(self.id), "cannot read on", 0);
-                return Ok(self.cut(cx));
-            }
-            match self.session.end_message(&mut self.output) {
-                Err(ReplyError::Full(_)) => {}
-                Err(ReplyError::ApiMisuse(ApiMisuse::SizeMismatch)) if ending == Ending::Short => {
-                    return Ok(self.cut(cx));
-                }
-                Ok(()) if ending == Ending::Short && !done => {
-                    return Err(Violation::new("a message ends that is not as long as announced".to_owned()));
-                }
-                ended => {
-                    ended.map_err(wrong)?;
-                    self.doing = Doing::Serving;
-                    return Ok(Turn::Again);
-                }
-            }
-        }
-        match self.flush(link, cx) {
-            Flushed::All => Ok(Turn::Again),
-            Flushed::Blocked => Ok(Turn::Wait),
-            Flushed::Broken => Ok(self.cut(cx)),
-        }
-    }
-
-    /// One step of a commit: a message, or the flush behind the last.
-    fn remove_next(&mut self, cx: &mut Cx) -> Result<Turn, Violation> {
-        let until = self.store_time(cx);
-        let fails =
-            |cx: &mut Cx, tally| self.plan.store_faults > 0 && Self::fault(self.id, self.plan, tally, cx);
-        let Doing::Committing { ids, next, failed, until: again } = &mut self.doing else {
-            return Ok(Turn::Wait);
-        };
-        let drop = cx.sessions[self.id].drop;
-        if let Some(id) = ids.get(*next) {
-            *next += 1;
-            *again = until;
-            if fails(cx, Tally::RemoveFault) {
-                *failed = true;
-                return Ok(Turn::Again);
-            }
-            cx.unlink(drop, *id, self.id)?;
-            return Ok(Turn::Again);
-        }
-        let mut all_removed = !*failed;
-        if !ids.is_empty() {
-            if fails(cx, Tally::SyncFault) {
-                all_removed = false;
-            } else {
-                cx.flush(drop);
-            }
-        }
-        cx.unlock(self.id);
-        cx.sessions[self.id].commit = Commit::Answered(all_removed);
-        self.session.committed(all_removed, &mut self.output).map_err(wrong)?;
         self.doing = Doing::Serving;
         Ok(Turn::Again)
     }
@@ -657,52 +439,6 @@ impl Server {
         self.wake = Some(until);
         Turn::Wait
     }
-
-    /// When a call of the store is done that begins now.
-    fn store_time(&self, cx: &mut Cx) -> Time {
-        let slow = self.plan.slow_store > 0 && cx.random.once_in(4);
-        if slow {
-            cx.counts.add(Tally::SlowStore);
-            cx.sessions[self.id].excused = true;
-        }
-        cx.now + if slow { self.plan.slow_store } else { cx.random.pick(&[0, 2, 5, 30]) }
-    }
-
-    fn fails(&self, tally: Tally, cx: &mut Cx) -> bool {
-        Self::fault(self.id, self.plan, tally, cx)
-    }
-
-    fn fault(id: usize, plan: ServerPlan, tally: Tally, cx: &mut Cx) -> bool {
-        let fails = plan.store_faults > 0 && cx.random.once_in(plan.store_faults);
-        if fails {
-            cx.counts.add(tally);
-            cx.sessions[id].excused = true;
-            cx.trace.note(cx.now, Who::Store, tally.text(), id as u64);
-        }
-        fails
-    }
-}
-
-fn ask(request: Request<'_>) -> Result<Ask, Violation> {
-    let decoded = |text: Base64<'_>| {
-        let mut room = vec![0; text.decoded_len()];
-        text.decode(&mut room).expect("there is room");
-        room
-    };
-    Ok(match request {
-        Request::Login { password } => Ask::Login(password.expose().to_vec()),
-        Request::Sasl(SaslInput::Start { mechanism, initial }) => Ask::Sasl(Exchange::Start {
-            plain: mechanism == MechanismName::PLAIN,
-            initial: initial.map(|initial| decoded(initial.base64())),
-        }),
-        Request::Sasl(SaslInput::Response(text)) => Ask::Sasl(Exchange::Response(decoded(text))),
-        Request::Sasl(SaslInput::Ended) => Ask::Sasl(Exchange::Ended),
-        Request::Message { number } => Ask::Message(number),
-        Request::StartTls => Ask::StartTls,
-        Request::Commit => Ask::Commit,
-        Request::Close(reason) => Ask::Close(reason),
-        other => return Err(Violation::new(format!("an unexpected request: {other:?}"))),
-    })
 }
 
 /// A driver that does as it is told is never told that it misuses the interface.
