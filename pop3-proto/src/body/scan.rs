@@ -201,3 +201,56 @@ fn plain_blocks(src: &[u8], at: usize) -> usize {
     }
     taken
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{LINES, strings};
+    use super::*;
+    use std::vec::Vec;
+
+    /// Octet by octet: the first one is plain.
+    fn plain_run_by_octets(src: &[u8]) -> usize {
+        let special = |pair: &[u8]| matches!(pair, [b'\n', b'.']) || (pair[1] == b'\n' && pair[0] != b'\r');
+        src.windows(2).position(special).map_or(src.len(), |at| at + 1)
+    }
+
+    #[test]
+    fn r1939_3_11_a_run_goes_as_far_as_nothing_is_to_be_added() {
+        strings(LINES, 7, |src| {
+            assert_eq!(plain_run(src), plain_run_by_octets(src), "{}", src.escape_ascii())
+        });
+        // Behind a line of its own, so that whole blocks are looked at, with each special octet at each place.
+        for ending in [&b"\n"[..], b"\r\n", b"\r\n.", b"\r", b"."] {
+            for at in 0..200 {
+                let src = [b"a line\r\n", &[b'x'; 200][..at], ending, &[b'y'; 200]].concat();
+                assert_eq!(plain_run(&src), plain_run_by_octets(&src), "{} at {at}", ending.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn r1939_3_11_whole_blocks_are_plain_up_to_the_one_with_something_to_add() {
+        // Blocks of 64 behind the octet before them, as long as there is one more octet behind.
+        for (octets, taken) in [(0, 0), (65, 0), (66, 64), (129, 64), (130, 128), (200, 192)] {
+            assert_eq!(
+                plain_blocks(&Vec::from_iter(core::iter::repeat_n(b'x', octets)), 1),
+                taken,
+                "{octets}"
+            );
+        }
+        for at in 1..190 {
+            let put = |ending: &[u8]| {
+                let mut src = [b'x'; 200];
+                src[at..at + ending.len()].copy_from_slice(ending);
+                plain_blocks(&src, 1)
+            };
+            // The LF counts for its block, whether CR is missing before it or a dot behind it is to be stuffed.
+            assert_eq!(put(b"\n"), (at - 1) / 64 * 64, "{at}");
+            assert_eq!(put(b"\r\n."), at / 64 * 64, "{at}");
+            assert_eq!(put(b"\r\n"), 192, "{at}");
+            assert_eq!(put(b"."), 192, "{at}");
+        }
+        assert_eq!(plain_blocks(&[b'x'; 200], 100), 64);
+        assert_eq!(plain_blocks(b"x", 0), 0);
+    }
+}

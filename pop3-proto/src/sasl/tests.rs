@@ -37,9 +37,18 @@ fn r5034_4_17_what_a_mechanism_gives_away_is_what_the_table_says() {
         clients += 1;
     });
     assert_eq!(clients, MECHANISMS.len());
-    // Those that show a password or a token to whoever reads along, by their specifications.
-    let shown = MECHANISMS.iter().filter(|listed| listed.sends_password_in_clear);
-    assert!(shown.map(|listed| listed.name.as_str()).eq(["OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]));
+    // By their specifications: what shows a password or a token to whoever reads along, what has no place outside of TLS,
+    // what is there for old peers only.
+    let names = |which: fn(&Mechanism) -> bool| -> Vec<_> {
+        MECHANISMS.iter().filter(|listed| which(listed)).map(|listed| listed.name.as_str()).collect()
+    };
+    assert_eq!(names(|listed| listed.sends_password_in_clear), ["OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN"]);
+    let bound = ["SCRAM-SHA-512-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS"];
+    assert_eq!(names(|listed| listed.binds_channel), bound);
+    let protected =
+        [&["EXTERNAL"][..], &bound, &["OAUTHBEARER", "XOAUTH2", "PLAIN", "LOGIN", "CRAM-MD5"]].concat();
+    assert_eq!(names(|listed| listed.needs_tls), protected);
+    assert_eq!(names(|listed| listed.legacy), ["LOGIN", "CRAM-MD5"]);
 }
 
 #[test]

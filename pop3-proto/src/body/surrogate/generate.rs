@@ -386,7 +386,7 @@ impl EncodedWords {
         }
         if !self.open {
             let word = self.charset.len().saturating_add(needed).saturating_add(2);
-            if out.column > 1 && out.column.saturating_add(word) > LINE {
+            if out.column.saturating_add(word) > LINE {
                 out.put(FOLD);
             }
             out.put(self.charset);

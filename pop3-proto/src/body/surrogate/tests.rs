@@ -108,6 +108,7 @@ fn r6858_2_1_addresses() {
         ("From: ü\\, b@c", format!("From: =?utf-8?Q?=C3=BC=5C?= {INVALID},\r\n b@c\r\n")),
         ("From: a@b (ü \" x), c@d", "From: =?utf-8?Q?=C3=BC_x?= <a@b>,\r\n c@d\r\n".into()),
         ("From: a@b (\\\" ü), c@d", "From: =?utf-8?Q?=5C_=C3=BC?= <a@b>,\r\n c@d\r\n".into()),
+        ("From: a@b (ü \\), x), c@d", "From: =?utf-8?Q?=C3=BC_=5C=29=2C_x?= <a@b>,\r\n c@d\r\n".into()),
         ("From: a@b (x (y) ü), c@d", "From: =?utf-8?Q?x_=28y=29_=C3=BC?= <a@b>,\r\n c@d\r\n".into()),
         (
             "From: ü, a@b) c@d (x), e@f",
@@ -133,6 +134,20 @@ fn r6858_2_2_a_line_is_folded_where_it_would_be_over_76_octets() {
         let fits = name.len() + 1 + address.len() <= 76;
         let want = format!("{name}{}{address}\r\n", if fits { " " } else { "\r\n " });
         assert_eq!(field(&format!("From: ü {address}")), want);
+    }
+    // Within a text: `?=` and what stands before it fill the line.
+    let text = |octets: usize| field(&format!("Subject: ü{}", "a".repeat(octets)));
+    let full = format!("Subject: =?utf-8?Q?=C3=BC{}?=", "a".repeat(49));
+    assert_eq!((full.len(), text(49)), (76, format!("{full}\r\n")));
+    assert_eq!(text(50), format!("{full}\r\n =?utf-8?Q?a?=\r\n"));
+    // Behind the name of a group, which stands as it is.
+    for octets in 1..90 {
+        let (group, name) = (format!("To: {}: ", "g".repeat(octets)), "=?utf-8?Q?=C3=BC?=");
+        let folded = group.len() + name.len() > 76;
+        let column = if folded { 1 } else { group.len() } + name.len();
+        let [fold, space] = [if folded { "\r\n " } else { "" }, if column + 6 > 76 { "\r\n " } else { " " }];
+        let want = format!("{group}{fold}{name}{space}<a@b>;\r\n");
+        assert_eq!(field(&format!("{group}ü <a@b>;")), want);
     }
 }
 
