@@ -11,6 +11,8 @@ mod fetch;
 mod home;
 mod kill;
 mod login;
+mod probe;
+mod proxy;
 mod secrets;
 mod srv;
 mod tls;

@@ -257,10 +257,11 @@ Verdicts:
 
 Manners:
   One connection at a time, apart from the case that looks at a second session;
-  about 100 in all, and about 30 logins. The time that the server asks for between
-  logins (LOGIN-DELAY) is kept. At most 4 logins fail on purpose: one with the
-  right user name and a wrong password, the others with made-up names. With
-  --no-bad-logins there are none, for servers that lock accounts or addresses.
+  about 130 in all, and about 60 logins. The time that the server asks for between
+  logins (LOGIN-DELAY) is kept. At most 5 logins fail on purpose: three with the
+  right user name and a wrong password, two with a made-up name; and up to 12 AUTH
+  exchanges are malformed or made up. With --no-bad-logins there are none of these,
+  for servers that lock accounts or addresses.
   RSET is sent before QUIT, and without an answer to it no QUIT. Waits: 20 seconds
   for a reply and 60 for a login, unless --timeout says otherwise; a run ends
   after an hour.

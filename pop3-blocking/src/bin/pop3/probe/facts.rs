@@ -17,6 +17,8 @@ pub(super) struct Facts {
     pub(super) clear: Option<Vec<Vec<u8>>>,
     /// The lines of CAPA before the login.
     pub(super) before: Option<Vec<Vec<u8>>>,
+    /// Whether a greeting comes under TLS too, after STLS, where none should.
+    pub(super) greets_again: bool,
     /// The lines of CAPA after the login.
     pub(super) after: Option<Vec<Vec<u8>>>,
     /// How to log in.
@@ -41,6 +43,15 @@ impl Facts {
             let ids = list.lines.iter().filter_map(|line| UniqueIdListing::parse(&line.octets));
             self.unique_ids =
                 ids.map(|listing| (listing.number.get(), listing.unique_id.as_bytes().to_vec())).collect();
+        }
+    }
+
+    /// Tells a second greeting from a capability: it was taken for the first line of the reply to CAPA.
+    pub(super) fn see_second_greeting(&mut self) {
+        let Some(lines) = &mut self.before else { return };
+        if lines.first().is_some_and(|line| line.starts_with(b"+OK")) {
+            lines.remove(0);
+            self.greets_again = true;
         }
     }
 

@@ -147,7 +147,7 @@ impl Kit {
         if self.account.tls == TlsMode::Implicit {
             self.secure(&mut link).map_err(by_transport)?;
         }
-        greet(&mut link).map_err(|problem| blocked(problem, Kind::Protocol))?;
+        link.greet().map_err(|problem| blocked(problem, Kind::Protocol))?;
         if !link.greeting.as_ref().is_some_and(Reply::is_ok) {
             return Err(blocked(link.broken("greeting with +OK"), Kind::Greeting));
         }
@@ -160,6 +160,7 @@ impl Kit {
             self.secure(&mut link).map_err(by_transport)?;
         }
         facts.before = capabilities(&mut link);
+        facts.see_second_greeting();
         facts.tls = link.tls().is_some();
         let binding = link.tls().is_some_and(|tls| tls.tls_exporter().is_some());
         facts.greeting = link.greeting.as_ref().map(|reply| reply.line.octets.clone()).unwrap_or_default();
@@ -212,7 +213,7 @@ impl Kit {
     /// Works on a connection before TLS.
     pub(super) fn in_clear(&mut self, work: impl FnOnce(&mut Link) -> Checked) -> Checked {
         let mut link = self.open()?;
-        greet(&mut link).map_err(unclear)?;
+        link.greet().map_err(unclear)?;
         let done = work(&mut link);
         self.part(link);
         done
@@ -254,11 +255,20 @@ impl Kit {
 
     /// A new connection that is ready for a login.
     pub(super) fn fresh(&mut self) -> Result<Link, Problem> {
+        let mut link = self.secured()?;
+        if self.facts.greets_again {
+            link.greet().map_err(unclear)?;
+        }
+        Ok(link)
+    }
+
+    /// A new connection after the greeting and, if there is any, the handshake.
+    pub(super) fn secured(&mut self) -> Result<Link, Problem> {
         let mut link = self.open()?;
         if self.account.tls == TlsMode::Implicit {
             self.secure(&mut link).map_err(|error| Problem::Unclear(error.to_string()))?;
         }
-        greet(&mut link).map_err(unclear)?;
+        link.greet().map_err(unclear)?;
         if self.account.tls == TlsMode::Stls {
             let reply = link.ask("STLS").map_err(unclear)?;
             if !reply.is_ok() {
@@ -471,12 +481,6 @@ fn proof(common: &Common, account: &Account) -> Result<Option<Proof>, Failure> {
     }
     let secret = password::get(common, account.login_name()?)?;
     Ok(Some(if password::is_token(common) { Proof::Token(secret) } else { Proof::Password(secret) }))
-}
-
-fn greet(link: &mut Link) -> Result<(), Problem> {
-    let greeting = link.reply()?;
-    link.greeting = Some(greeting);
-    Ok(())
 }
 
 /// What is announced; `None` if CAPA is refused.

@@ -235,6 +235,13 @@ impl Link {
         self.reply()
     }
 
+    /// The greeting. It has cases of its own, and is no part of the record.
+    pub(super) fn greet(&mut self) -> Result<(), Problem> {
+        let line = self.line(Deadline::after(self.wait), "a greeting")?;
+        self.greeting = Some(Reply { line });
+        Ok(())
+    }
+
     /// The first line of the next reply.
     pub(super) fn reply(&mut self) -> Result<Reply, Problem> {
         self.reply_within(self.wait)

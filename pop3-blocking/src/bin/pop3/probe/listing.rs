@@ -169,10 +169,13 @@ fn stat_no_more(kit: &mut Kit) -> Checked {
 fn stat_agrees(kit: &mut Kit) -> Checked {
     kit.in_session(|link, _| {
         let reply = link.ask("STAT")?;
-        let Some(stat) = DropListing::parse(reply.text()) else { return skip("STAT cannot be read") };
+        let stat = DropListing::parse(reply.text());
+        let Some((messages, octets)) = stat.and_then(|stat| Some((stat.messages, stat.octets?))) else {
+            return skip("STAT cannot be read");
+        };
         let sizes = scan(link)?;
         let sum: u64 = sizes.values().sum();
-        let (count, octets) = (u64::from(stat.messages), stat.octets.unwrap_or(0));
+        let count = u64::from(messages);
         let same = count == sizes.len() as u64 && octets == sum;
         link.expect(
             same,

@@ -106,11 +106,11 @@ fn argument(kit: &mut Kit) -> Checked {
 }
 
 fn no_greeting(kit: &mut Kit) -> Checked {
-    kit.before_login(|link| {
-        let reply = link.ask("XYZZY")?;
-        link.expect(reply.is_err(), "-ERR to the command, and nothing before it")?;
-        PASS
-    })
+    let mut link = kit.secured()?;
+    let reply = link.ask("XYZZY")?;
+    let done = link.expect(reply.is_err(), "-ERR to the command, and nothing before it").and(PASS);
+    kit.part(link);
+    done
 }
 
 fn only_once(kit: &mut Kit) -> Checked {
@@ -129,8 +129,7 @@ fn only_once(kit: &mut Kit) -> Checked {
 /// Sends STLS with `more` behind it in one segment, completes the handshake, sends `then`, and counts replies to that.
 fn inject(kit: &mut Kit, more: &[u8], then: &[u8], replies: usize) -> Checked {
     let mut link = kit.open()?;
-    let greeting = link.reply().map_err(unclear)?;
-    link.greeting = Some(greeting);
+    link.greet().map_err(unclear)?;
     link.send(&[b"STLS\r\n", more].concat());
     let reply = link.reply();
     if link.has_ended() {
@@ -173,8 +172,7 @@ fn half_injection(kit: &mut Kit) -> Checked {
 
 fn forgets_user(kit: &mut Kit) -> Checked {
     let mut plain = kit.open()?;
-    let greeting = plain.reply().map_err(unclear)?;
-    plain.greeting = Some(greeting);
+    plain.greet().map_err(unclear)?;
     if !plain.ask(&format!("USER {NOBODY}"))?.is_ok() {
         kit.part(plain);
         return note("USER is refused before TLS");

@@ -107,8 +107,7 @@ const REFUSAL: Duration = Duration::from_secs(3);
 fn ready(kit: &mut Kit) -> Result<Link, Problem> {
     let mut link = kit.open()?;
     if !kit.is_implicit() {
-        let greeting = link.reply().map_err(unclear)?;
-        link.greeting = Some(greeting);
+        link.greet().map_err(unclear)?;
         let reply = link.ask("STLS").map_err(unclear)?;
         if !reply.is_ok() {
             return Err(Problem::Unclear("STLS was refused".into()));
