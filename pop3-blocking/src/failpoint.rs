@@ -1,8 +1,12 @@
 //! Calls to the file system that fail, or are the last of their process, for tests.
 //!
 //! Each call of a file layer asks a [`Plan`] how it is to be made. The plan counts, and at one call something happens.
+//!
+//! In the tests of this crate each test has plans of its own. With feature `__failpoint`, and debug assertions, a program
+//! has the one that `POP3_FAILPOINT` tells: `AT:WHAT`, as `37:die-before` (see [`of_process`]).
 
-use std::io;
+#![cfg_attr(not(test), allow(dead_code, reason = "a program needs less of it than the tests"))]
+
 use std::sync::{Mutex, PoisonError};
 
 use rustix::io::Errno;
@@ -89,10 +93,6 @@ impl Fault {
             Self::Die => std::process::abort(),
         }
     }
-
-    pub(crate) fn io_error(self) -> io::Error {
-        self.error().into()
-    }
 }
 
 /// What every call says after the last one: an error that no caller makes up for.
@@ -146,8 +146,23 @@ impl Plan {
         Self { at, what, deeds: Mutex::new(Vec::new()) }
     }
 
+    /// Makes a call. `act` does it, to the extent that it is told, which is never [`Extent::Nothing`].
+    pub(crate) fn make<T, E: From<Errno>>(
+        &self,
+        deed: Deed,
+        act: impl FnOnce(Extent) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let Turn { extent, fault } = self.turn(deed);
+        let result = (extent != Extent::Nothing).then(|| act(extent));
+        match (fault, result) {
+            (Some(fault), _) => Err(fault.error().into()),
+            (None, Some(result)) => result,
+            (None, None) => Err(Errno::IO.into()),
+        }
+    }
+
     /// Counts a call and tells how it is to be made.
-    pub(crate) fn turn(&self, deed: Deed) -> Turn {
+    fn turn(&self, deed: Deed) -> Turn {
         let turn = self.next(deed);
         self.deeds.lock().unwrap_or_else(PoisonError::into_inner).push(deed);
         turn
@@ -188,6 +203,31 @@ pub(crate) const fn half(octets: usize) -> usize {
     octets.div_ceil(2)
 }
 
+/// The plan for this process, if the environment gives one.
+#[cfg(all(feature = "__failpoint", debug_assertions))]
+pub(crate) fn of_process() -> Option<std::sync::Arc<Plan>> {
+    use std::sync::{Arc, OnceLock};
+
+    static PLAN: OnceLock<Option<Arc<Plan>>> = OnceLock::new();
+    let read = || {
+        let text = std::env::var("POP3_FAILPOINT").ok()?;
+        let (at, what) = text.split_once(':')?;
+        let what = match what {
+            "die-before" => What::DieBefore,
+            "die-after" => What::DieAfter,
+            "full" => What::Fail(Errno::NOSPC),
+            "fail" => What::Fail(Errno::IO),
+            "lie" => What::Lie(Errno::IO),
+            "interrupt" => What::Interrupt,
+            "short" => What::Short,
+            _ => return None,
+        };
+        Some(Arc::new(Plan::new(at.parse().ok()?, what)))
+    };
+    PLAN.get_or_init(read).clone()
+}
+
+#[cfg(test)]
 /// A figure of the README is what a test has counted.
 pub(crate) fn check_readme(figure: &str) {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));

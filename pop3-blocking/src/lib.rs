@@ -28,7 +28,7 @@ pub mod client;
 pub mod delivery;
 #[cfg(feature = "srv")]
 pub mod discovery;
-#[cfg(test)]
+#[cfg(any(test, all(feature = "__failpoint", debug_assertions)))]
 #[cfg(feature = "maildir")]
 mod failpoint;
 #[cfg(feature = "__fuzzing")]

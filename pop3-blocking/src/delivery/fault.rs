@@ -24,8 +24,13 @@ struct FaultFile {
 
 impl FaultFs {
     /// `what` happens at call `at`, counted from 0.
+    #[cfg(test)]
     pub(super) fn new(inner: Arc<dyn Fs>, at: usize, what: What) -> Self {
-        Self { inner, plan: Arc::new(Plan::new(at, what)) }
+        Self::with_plan(inner, Arc::new(Plan::new(at, what)))
+    }
+
+    pub(super) const fn with_plan(inner: Arc<dyn Fs>, plan: Arc<Plan>) -> Self {
+        Self { inner, plan }
     }
 
     pub(super) fn shared(&self) -> Arc<dyn Fs> {
@@ -33,11 +38,13 @@ impl FaultFs {
     }
 
     /// How many calls there were.
+    #[cfg(test)]
     pub(super) fn calls(&self) -> usize {
         self.plan.calls()
     }
 
     /// What they did.
+    #[cfg(test)]
     pub(super) fn deeds(&self) -> Vec<Deed> {
         self.plan.deeds()
     }
@@ -52,21 +59,12 @@ impl FaultFs {
 
     /// `act` is told whether to move half of its octets.
     fn call_for<T>(&self, deed: Deed, act: impl FnOnce(bool) -> io::Result<T>) -> io::Result<T> {
-        let turn = self.plan.turn(deed);
-        let result = match turn.extent {
-            Extent::All => Some(act(false)),
-            Extent::Half => Some(act(true)),
-            Extent::Nothing => None,
-            Extent::Loss => {
+        self.plan.make(deed, |extent| {
+            if extent == Extent::Loss {
                 self.inner.lose_next_sync();
-                Some(act(false))
             }
-        };
-        match (result, turn.fault) {
-            (_, Some(fault)) => Err(fault.io_error()),
-            (Some(result), None) => result,
-            (None, None) => Err(io::ErrorKind::Other.into()),
-        }
+            act(extent == Extent::Half)
+        })
     }
 }
 
@@ -153,7 +151,7 @@ impl File for FaultFile {
 
     fn lock_mailbox(&self) -> io::Result<bool> {
         if let Some(What::Remove(path)) = self.fs.plan.what_next() {
-            self.fs.inner.remove(Path::new(path)).unwrap();
+            drop(self.fs.inner.remove(Path::new(path)));
         }
         self.fs.call(|| self.inner.lock_mailbox())
     }

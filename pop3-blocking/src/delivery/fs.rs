@@ -43,7 +43,7 @@ pub(crate) trait Fs: fmt::Debug + Send + Sync {
     /// Waits, for somebody else's lock.
     fn pause(&self, time: Duration);
     /// The next sync fails, and what it was to make durable is never to be, whatever a later sync says.
-    #[cfg(test)]
+    #[cfg(any(test, all(feature = "__failpoint", debug_assertions)))]
     fn lose_next_sync(&self) {}
 }
 
@@ -73,6 +73,10 @@ pub(crate) struct RealFs;
 
 impl RealFs {
     pub(crate) fn shared() -> Arc<dyn Fs> {
+        #[cfg(all(feature = "__failpoint", debug_assertions))]
+        if let Some(plan) = crate::failpoint::of_process() {
+            return super::fault::FaultFs::with_plan(Arc::new(Self), plan).shared();
+        }
         Arc::new(Self)
     }
 }

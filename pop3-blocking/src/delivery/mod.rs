@@ -71,7 +71,7 @@ mod pending;
 #[cfg(feature = "maildir")]
 mod record;
 
-#[cfg(test)]
+#[cfg(any(test, all(feature = "__failpoint", debug_assertions)))]
 #[cfg(feature = "maildir")]
 mod fault;
 #[cfg(test)]

@@ -39,23 +39,46 @@ pub(super) enum Call<'a> {
 }
 
 /// Makes a call.
-#[cfg(not(test))]
+#[cfg(not(any(test, all(feature = "__failpoint", debug_assertions))))]
 #[inline(always)]
 pub(super) fn call<T, E>(_: Call<'_>, act: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     act()
 }
 
 /// How many of so many octets the next call moves.
-#[cfg(not(test))]
+#[cfg(not(any(test, all(feature = "__failpoint", debug_assertions))))]
 #[inline(always)]
 const fn some(_: Call<'_>, octets: usize) -> usize {
     octets
 }
 
+#[cfg(all(not(test), feature = "__failpoint", debug_assertions))]
+mod process;
+/// What tests do at a call.
 #[cfg(test)]
-pub(super) use rig::call;
+pub(super) mod rig;
+
+#[cfg(all(not(test), feature = "__failpoint", debug_assertions))]
+use process::some;
 #[cfg(test)]
 use rig::some;
+
+#[cfg(all(not(test), feature = "__failpoint", debug_assertions))]
+pub(super) use process::call;
+#[cfg(test)]
+pub(super) use rig::call;
+
+#[cfg(any(test, all(feature = "__failpoint", debug_assertions)))]
+const fn deed(call: Call<'_>) -> crate::failpoint::Deed {
+    use crate::failpoint::Deed;
+    match call {
+        Call::ReadList | Call::ReadMessage => Deed::Read,
+        Call::Write(_) => Deed::Write,
+        Call::Sync(_) => Deed::Sync,
+        Call::SyncDir(_) => Deed::SyncNames,
+        _ => Deed::Other,
+    }
+}
 
 /// A file that is read.
 #[derive(Debug)]
@@ -89,7 +112,3 @@ impl Write for Writing {
         Ok(())
     }
 }
-
-/// What tests do at a call.
-#[cfg(test)]
-pub(super) mod rig;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::Call;
+use super::{Call, deed};
 use crate::delivery::fs::Fs as _;
 use crate::delivery::model::ModelFs;
-use crate::failpoint::{Deed, Extent, Plan, half};
+use crate::failpoint::{Extent, Plan, half};
 use crate::store::maildir::dirs::Place;
 
 type Hook = Box<dyn FnMut(Call<'_>)>;
@@ -50,29 +50,24 @@ pub(in crate::store::maildir) fn call<T, E: From<Errno>>(
         RIG.with_borrow_mut(|rig| rig.hook = Some(hook));
     }
     let (plan, mirror) = RIG.with_borrow(|rig| (rig.plan.clone(), rig.mirror.clone()));
-    let turn = plan.map(|plan| plan.turn(deed(call)));
-    let result = match turn.map(|turn| turn.extent) {
-        // That it has half of its octets `some` has seen to.
-        None | Some(Extent::All | Extent::Half) => {
-            let result = act();
-            if let (Ok(_), Some(mirror)) = (&result, &mirror) {
-                repeat(call, mirror);
-            }
-            Some(result)
-        }
-        Some(Extent::Nothing) => None,
-        Some(Extent::Loss) => {
+    let act = |extent| {
+        if extent == Extent::Loss {
             if let Some(mirror) = &mirror {
                 mirror.lose_next_sync();
                 repeat(call, mirror);
             }
-            None
+            return Err(Errno::IO.into());
         }
+        // That it has half of its octets `some` has seen to.
+        let result = act();
+        if let (Ok(_), Some(mirror)) = (&result, &mirror) {
+            repeat(call, mirror);
+        }
+        result
     };
-    match (result, turn.and_then(|turn| turn.fault)) {
-        (_, Some(fault)) => Err(fault.error().into()),
-        (Some(result), None) => result,
-        (None, None) => Err(Errno::IO.into()),
+    match plan {
+        Some(plan) => plan.make(deed(call), act),
+        None => act(Extent::All),
     }
 }
 
@@ -82,16 +77,6 @@ pub(super) fn some(call: Call<'_>, octets: usize) -> usize {
     match plan.map(|plan| plan.next(deed(call)).extent) {
         Some(Extent::Half) => half(octets),
         _ => octets,
-    }
-}
-
-const fn deed(call: Call<'_>) -> Deed {
-    match call {
-        Call::ReadList | Call::ReadMessage => Deed::Read,
-        Call::Write(_) => Deed::Write,
-        Call::Sync(_) => Deed::Sync,
-        Call::SyncDir(_) => Deed::SyncNames,
-        _ => Deed::Other,
     }
 }
 
