@@ -2,7 +2,8 @@
 
 use pop3_proto::state::State;
 use pop3_proto::{
-    Buffer, Client, ClientEvent, ClientLimits, ClientTolerances, Command, MechanismName, SendError, Step,
+    Buffer, Capability, Client, ClientEvent, ClientLimits, ClientTolerances, Command, MechanismName,
+    SendError, Step,
 };
 
 use super::model::{Heard, Oracle, Said, Violation};
@@ -59,6 +60,8 @@ pub(super) struct Call {
     oracle: Oracle,
     /// What of a reply of several lines has come so far.
     heard: Option<Heard>,
+    /// The server has announced `PIPELINING`, on the connection as it is now.
+    announced: bool,
     last_octet: Time,
     shaking: bool,
     rest: Time,
@@ -94,6 +97,7 @@ impl Call {
             plan,
             oracle: Oracle::new(implicit),
             heard: None,
+            announced: false,
             last_octet: cx.now,
             shaking: implicit,
             rest: 0,
@@ -151,6 +155,7 @@ impl Call {
                         let started = self.core.tls_started();
                         started.map_err(|misuse| Violation::new(format!("no TLS is due: {misuse}")))?;
                         self.oracle.tls_started();
+                        self.announced = false;
                         cx.counts.add(Tally::StartedTls);
                     }
                     cx.trace.note(cx.now, Who::Client(self.id), "has TLS", 0);
@@ -183,6 +188,7 @@ impl Call {
         match received.step {
             Step::Event(event) => {
                 self.plan.program.see(&event);
+                self.announced |= matches!(event, ClientEvent::Capability(_, Capability::Pipelining));
                 let settled = take_event(event, &mut self.heard, self.id, cx);
                 if let Some(heard) = settled {
                     let attacked = link.faulty && !self.core.is_tls() && link.plan.attacker.is_some();
@@ -253,6 +259,9 @@ impl Call {
             // What was marked must be known before it is committed.
             Ok(_) if ahead && say == Say::Command(Command::Quit) => {
                 Err(Violation::new("QUIT may be sent ahead of replies".to_owned()))
+            }
+            Ok(Some(_)) if ahead && !self.announced => {
+                Err(Violation::new(format!("{say:?} may be sent ahead, and PIPELINING was not announced")))
             }
             Ok(said) => {
                 cx.trace.octets(cx.now, Who::Client(self.id), "says", shown(say, self.output.unread()));
