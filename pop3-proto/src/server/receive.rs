@@ -75,20 +75,19 @@ impl Server {
     }
 
     fn response<'i>(&mut self, line: &'i [u8]) -> ServerEvent<'i> {
-        self.owed = Owed::Reply { verb: Some(Verb::Auth), shape: ReplyShape::Sasl };
-        match line {
-            b"*" => ServerEvent::SaslCancelled,
-            line => Base64::new(line).map_or(ServerEvent::SaslUndecodable, ServerEvent::SaslResponse),
+        // Nothing but -ERR may follow, unless it is a message (R5034-4.9, R5034-4.11).
+        self.owed = Owed::Reply { verb: None, shape: ReplyShape::Single };
+        if line == b"*" {
+            return ServerEvent::SaslCancelled;
         }
+        let Ok(response) = Base64::new(line) else { return ServerEvent::SaslUndecodable };
+        self.owed = Owed::Reply { verb: Some(Verb::Auth), shape: ReplyShape::Sasl };
+        ServerEvent::SaslResponse(response)
     }
 
     fn too_long(&mut self, in_exchange: bool) -> ServerEvent<'static> {
-        if in_exchange {
-            self.owed = Owed::Reply { verb: Some(Verb::Auth), shape: ReplyShape::Sasl };
-            return ServerEvent::SaslUndecodable;
-        }
         self.owed = Owed::Reply { verb: None, shape: ReplyShape::Single };
-        ServerEvent::Rejected(Rejection::TooLong)
+        if in_exchange { ServerEvent::SaslUndecodable } else { ServerEvent::Rejected(Rejection::TooLong) }
     }
 }
 

@@ -42,6 +42,25 @@ fn r5034_4_9_r5034_4_13_a_star_cancels_and_leaves_no_trace() {
 }
 
 #[test]
+fn r5034_4_9_r5034_4_11_nothing_but_err_follows_what_is_no_message() {
+    for line in ["*\r\n", "!\r\n", "====\r\n"] {
+        let mut server = Server::new(true, false, false, ServerLimits::DEFAULT);
+        let mut said = Vec::new();
+        server.greet(b"", &mut said).unwrap();
+        assert!(matches!(server.receive(b"AUTH PLAIN\r\n").unwrap().step, Step::Event(_)));
+        server.challenge(b"", &mut said).unwrap();
+        assert!(matches!(server.receive(line.as_bytes()).unwrap().step, Step::Event(_)));
+        said.clear();
+        assert!(server.reply(Status::Ok, None, b"", &mut said).is_err(), "{line:?}");
+        assert!(server.challenge(b"", &mut said).is_err(), "{line:?}");
+        assert!(server.challenge_encoded(Base64::EMPTY, &mut said).is_err(), "{line:?}");
+        assert!(said.is_empty());
+        server.reply(Status::Err, None, b"", &mut said).unwrap();
+        assert_eq!(server.state(), State::Authorization);
+    }
+}
+
+#[test]
 fn r5034_4_9_r5034_4_11_pb_s25_pb_k15_what_is_no_base64_never_reaches_the_mechanism() {
     for text in [
         "=",
