@@ -12,6 +12,7 @@
 mod body;
 mod certificate;
 mod client;
+mod core;
 mod dialogue;
 mod dns;
 mod journal;
@@ -31,6 +32,7 @@ mod users;
 pub use body::{body_decode, body_round_trip, top};
 pub use certificate::certificate_names;
 pub use client::client_stream;
+pub use core::server_core;
 pub use dns::dns_packet;
 pub use journal::journal;
 pub use language::language;
@@ -48,7 +50,7 @@ pub use users::users_file;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 28] = [
+pub const TARGETS: [(&str, Target); 29] = [
     ("apop", apop),
     ("base64", base64),
     ("body_decode", body_decode),
@@ -68,6 +70,7 @@ pub const TARGETS: [(&str, Target); 28] = [
     ("sasl_server", sasl_server),
     ("saslprep", saslprep),
     ("scram_pair", scram_pair),
+    ("server_core", server_core),
     ("server_stream", server_stream),
     ("srv_order", srv_order),
     ("status_line", status_line),

@@ -1,8 +1,9 @@
 //! Lines: what parses, encodes, and parses back to itself; nothing that encodes holds more than one line.
 
 use pop3_proto::{
-    Base64, Capability, Command, DropListing, InitialResponse, LanguageListing, MessageNumber, PopUrl,
-    ReplyLine, ScanListing, Status, StatusLine, UniqueIdListing, encode_status,
+    Arg, Base64, Capability, Command, DropListing, InitialResponse, LanguageListing, MechanismName,
+    MessageNumber, PopUrl, ReplyLine, ScanListing, Secret, Status, StatusLine, UniqueIdListing, UrlAuth,
+    UrlTls, encode_status,
 };
 
 /// A line without its end holds no octet of a line end, and so does what was made of it.
@@ -15,7 +16,20 @@ fn one_line(line: &[u8]) -> &[u8] {
 /// A command that parses encodes to one line, which parses to the same command; `encoded_len` tells its length, and
 /// with one octet of room less nothing is written.
 pub fn command_line(input: &[u8]) {
-    let Ok(command) = Command::parse(input) else { return };
+    for error in [Arg::new(input).err(), Secret::new(input).err()].into_iter().flatten() {
+        assert!(!error.to_string().is_empty());
+    }
+    let command = match Command::parse(input) {
+        Ok(command) => command,
+        Err(error) => return assert!(!error.to_string().is_empty()),
+    };
+    // What may end in a log tells no password.
+    if let Command::Pass(password) = &command
+        && password.expose().len() > 12
+    {
+        let told = format!("{command:?}");
+        assert!(!told.as_bytes().windows(password.expose().len()).any(|part| part == password.expose()));
+    }
     let mut line = Vec::new();
     command.encode(&mut line).expect("a Vec has room");
     assert_eq!(line.len(), command.encoded_len());
@@ -146,10 +160,22 @@ pub fn base64(input: &[u8]) {
 /// A URL that parses prints as one that parses to the same, and never holds a password.
 pub fn url(input: &[u8]) {
     let Ok(text) = core::str::from_utf8(input) else { return };
-    let Ok(url) = PopUrl::parse(text) else { return };
+    built_url(text);
+    let url = match PopUrl::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            let told = error.to_string();
+            assert!(
+                !told.is_empty() && (text.len() < 12 || !told.contains(text)),
+                "the text may hold a password"
+            );
+            return;
+        }
+    };
     let printed = url.to_string();
     let again = PopUrl::parse(&printed).expect("what is printed parses");
     assert_eq!(again.to_string(), printed);
+    assert_eq!(again, url);
     assert_eq!((again.port(), again.host(), again.tls()), (url.port(), url.host(), url.tls()));
     let user = |url: &PopUrl<'_>| {
         let mut room = [0; 4096];
@@ -157,5 +183,35 @@ pub fn url(input: &[u8]) {
     };
     if text.len() < 4096 {
         assert_eq!(user(&again), user(&url));
+    }
+}
+
+/// A URL that is made of parts prints as one that parses to the same parts, or its parts are refused.
+fn built_url(text: &str) {
+    let mut parts = text.splitn(3, '\n');
+    let (host, user, mechanism) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    for tls in [UrlTls::Implicit, UrlTls::Unstated] {
+        let Ok(mut url) = PopUrl::new(tls, host) else { return };
+        let auth = match MechanismName::parse(mechanism.as_bytes()) {
+            Ok(name) => UrlAuth::Mechanism(name),
+            Err(_) if mechanism.is_empty() => UrlAuth::Any,
+            Err(_) => UrlAuth::Apop,
+        };
+        let with_user = url.clone().with_user(user, auth);
+        assert_eq!(with_user.is_ok(), !user.is_empty() && !user.contains(char::is_control));
+        url = with_user.unwrap_or(url).with_port(u16::try_from(text.len()).unwrap_or(0));
+        let printed = url.to_string();
+        let again = PopUrl::parse(&printed).unwrap_or_else(|error| panic!("{printed:?}: {error}"));
+        assert_eq!(again, url, "{printed:?}");
+        assert_eq!(
+            (again.tls(), again.host(), again.port(), again.auth()),
+            (tls, url.host(), url.port(), url.auth())
+        );
+        let decoded: Option<Vec<u8>> = again.user().map(Iterator::collect);
+        assert_eq!(decoded.as_deref(), url.user().map(|_| user.as_bytes()));
     }
 }

@@ -1,7 +1,10 @@
 //! Surrogates, and the order of servers that the DNS names.
 
 use pop3_proto::body::{HeaderCheck, Progress, Surrogate};
-use pop3_proto::discovery::{Confidentiality, Preferences, SrvRecord, SrvService, order};
+use pop3_proto::discovery::{
+    Confidentiality, Precedence, Preferences, Protocol, SrvRecord, SrvService, TargetDomain, login_names,
+    lowest_priority, mail_domain, order,
+};
 
 use crate::plan::{Plan, cuts, pieces};
 
@@ -65,8 +68,11 @@ pub fn surrogate(input: &[u8]) {
 
 /// The order has each usable record once, the higher priority first, and none below the minimum.
 pub fn srv_order(input: &[u8]) {
+    domain(input);
     let mut plan = Plan::new(input);
-    let only_implicit = plan.next() & 1 != 0;
+    let flags = plan.next();
+    let (only_implicit, by_priority) = (flags & 1 != 0, flags & 2 != 0);
+    let precedence = if by_priority { Precedence::Priority } else { Precedence::ImplicitTls };
     let mut records = Vec::new();
     while !plan.is_empty() && records.len() < 40 {
         let flags = plan.next();
@@ -80,12 +86,22 @@ pub fn srv_order(input: &[u8]) {
     let mut want: Vec<String> =
         records.iter().filter(|record| usable(record)).map(|record| format!("{record:?}")).collect();
     let mut seed = u64::from(plan.next());
-    let found = order(&mut records, Preferences::default().with_minimum(minimum), |max| {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 20) % max.saturating_add(1)
-    });
+    let found = order(
+        &mut records,
+        Preferences::default().with_minimum(minimum).with_precedence(precedence),
+        |max| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 20) % max.saturating_add(1)
+        },
+    );
+    let lowest = found.iter().map(|record| record.priority).min();
     for pair in found.windows(2) {
-        if pair[0].service == pair[1].service {
+        if by_priority {
+            assert!(
+                (pair[0].priority, pair[0].service == SrvService::Pop3)
+                    <= (pair[1].priority, pair[1].service == SrvService::Pop3)
+            );
+        } else if pair[0].service == pair[1].service {
             assert!(pair[0].priority <= pair[1].priority);
         } else {
             assert_eq!((pair[0].service, pair[1].service), (SrvService::Pop3s, SrvService::Pop3));
@@ -95,4 +111,45 @@ pub fn srv_order(input: &[u8]) {
     got.sort();
     want.sort();
     assert_eq!(got, want);
+    assert_eq!(lowest_priority(&records, minimum), lowest);
+    let other = Some(u16::from(plan.next())).filter(|other| other & 1 == 0);
+    let chosen = match (lowest, other) {
+        (Some(pop3), Some(imap)) if pop3 == imap => Some(Protocol::Either),
+        (None, None) => None,
+        _ if other.is_none_or(|imap| lowest.is_some_and(|pop3| pop3 < imap)) => Some(Protocol::Pop3),
+        _ => Some(Protocol::Imap),
+    };
+    assert_eq!(Protocol::choose(lowest, other), chosen);
+}
+
+/// The domain of an address and what is asked for it: labels of letters, digits and hyphens, or nothing.
+fn domain(input: &[u8]) {
+    let Ok(address) = core::str::from_utf8(input) else { return };
+    let parts = address.rfind('@').map(|at| (&address[..at], &address[at + 1..]));
+    assert_eq!(mail_domain(address), parts.map(|parts| parts.1).filter(|domain| !domain.is_empty()));
+    let names: Vec<&str> = login_names(address).collect();
+    assert_eq!(names[0], address);
+    assert_eq!(names.get(1).copied(), parts.map(|parts| parts.0).filter(|local| !local.is_empty()));
+    let domain = mail_domain(address).unwrap_or(address);
+    for service in [SrvService::Pop3s, SrvService::Pop3] {
+        let mut name = Vec::new();
+        match service.encode_name(domain, &mut name) {
+            Ok(()) => {
+                let bare = domain.strip_suffix('.').unwrap_or(domain);
+                assert_eq!(name, format!("{service}._tcp.{bare}").as_bytes());
+                assert!(name.len() <= 253 && bare.split('.').all(|label| (1..=63).contains(&label.len())));
+                assert!(
+                    bare.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet)),
+                    "{bare:?}"
+                );
+                let mut short = vec![0; name.len() - 1];
+                assert!(service.encode_name(domain, &mut &mut short[..]).is_err());
+                assert!(short.iter().all(|&octet| octet == 0), "a part of a name");
+                assert_eq!(TargetDomain::of(&format!("pop.{bare}"), domain), TargetDomain::Within);
+                assert_eq!(TargetDomain::of(&format!("x{bare}"), domain), TargetDomain::Outside);
+            }
+            Err(error) => assert!(name.is_empty() && !error.to_string().is_empty()),
+        }
+        assert_eq!(service.default_port(), if service == SrvService::Pop3 { 110 } else { 995 });
+    }
 }

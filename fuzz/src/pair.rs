@@ -1,6 +1,6 @@
 //! Our client against our server over a model of the maildrop, under a plan of commands and cuts.
 
-use pop3_proto::maildrop::HeapStorage;
+use pop3_proto::maildrop::{Entry, FixedStorage};
 use pop3_proto::server::{Request, Session, SessionConfig};
 use pop3_proto::{Arg, Buffer, Client, ClientEvent, ClientLimits, ClientTolerances, Command, Secret, Step};
 
@@ -17,7 +17,8 @@ pub fn pair(input: &[u8]) {
     // Many a DELE in a row is bad, which is no fault here.
     config.limits.bad_commands_in_a_row = u32::MAX;
     config.limits.bad_commands = u32::MAX;
-    let mut server = Session::new(config, true, HeapStorage::new(8));
+    let (mut entries, mut ids) = ([Entry::EMPTY; 3], [0; 3]);
+    let mut server = Session::new(config, true, FixedStorage::new(&mut entries, &mut ids));
     let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
     let (mut at_server, mut at_client) = (Vec::new(), Vec::new());
     server.greet(&mut to_client).expect("a greeting");
@@ -96,7 +97,7 @@ pub fn pair(input: &[u8]) {
 }
 
 fn answer(
-    session: &mut Session<'_, HeapStorage>,
+    session: &mut Session<'_, FixedStorage<'_>>,
     input: &mut Vec<u8>,
     out: &mut Vec<u8>,
     removed: &mut Option<Vec<usize>>,

@@ -30,6 +30,9 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             &b"pops://alice;AUTH=PLAIN@[::1]:995"[..],
             b"pop://a%40b;AUTH=*@pop.example.net",
             b"pop://a;AUTH=+APOP@h:110",
+            b"pop.example.net\na@b c\nPLAIN",
+            b"::1\na;b\n+",
+            b"127.0.0.1\n\n",
         ]
         .map(<[u8]>::to_vec)
         .into(),
@@ -65,6 +68,13 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         "server_stream" => {
             let modes = [&[0, 2, 3, 9][..], &[2, 0], &[8, 0], &[8 + 16, 0], &[8 + 32 + 128, 1, 7], &[4 + 64, 0], &[1, 0], &[128, 0]];
             SESSIONS.iter().flat_map(|text| modes.map(|mode| with(mode, text))).collect()
+        }
+        "server_core" => {
+            let plans: [&[u8]; 4] = [&[0, 0], &[8 + 16, 9, 0, 2, b'.', b'a', 0, 1, b'b', 0, 0], &[4, 6, 2, 1, b'x', 4, 0, 0], &[1 + 2, 0]];
+            let mut all: Vec<_> =
+                SESSIONS.iter().flat_map(|text| plans.map(|plan| with(plan, text))).collect();
+            all.push(vec![32]);
+            all
         }
         "stls_gate" => {
             let before = |text: &[u8]| with(&[u8::try_from(text.len()).unwrap_or(u8::MAX)], text);
@@ -102,13 +112,20 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             let with = |number: u8| [&[number, 0, 44][..], server_first, b"\x04v=ab\x09Username:\x09Password:"].concat();
             let mut all: Vec<Vec<u8>> = (0..10).map(with).collect();
             all.extend((0..10).flat_map(|number| [0, 1].map(|alone| vec![number, alone, 0x80, 0x80, 0x80, 0x80])));
-            all.extend((0..10).map(|number| vec![number, 0, 0x80, 0x81, 5, 1, 0x80]));
+            all.extend((0..10).flat_map(|number| {
+                [&[0, 0x80, 0x80][..], &[1, 0x80, 0x80, 0x80], &[0, 0x80, 0x81, 5, 1], &[0, 0x82, 5, 1, 0x80]]
+                    .map(|plan| [&[number], plan].concat())
+            }));
             all.extend([&b"e=invalid-proof"[..], b"m=x,r=a", b"v=AAAA", b"r=,s=,i=0"].map(|text| {
                 with_piece(&[7, 0, 0x80], text)
             }));
             all
         }
-        "srv_order" => (0..20u8).map(|n| (0..40).map(|m: u8| m.wrapping_mul(n)).collect()).collect(),
+        "srv_order" => {
+            let mut all: Vec<Vec<u8>> = (0..20u8).map(|n| (0..40).map(|m: u8| m.wrapping_mul(n)).collect()).collect();
+            all.extend([&b"alice@example.org."[..], b"@", b"a@b@xn--e1afmkfd", b"b@ex_am..ple", "\u{e4}@\u{e4}".as_bytes()].map(<[u8]>::to_vec));
+            all
+        }
         "surrogate" => [
             "From: J\u{f8}rgen <j\u{f8}rgen@ex\u{e4}mple.net>\r\nTo: alice@example.net\r\nSubject: Gr\u{fc}\u{df}e\r\n\r\nHallo.\r\n",
             "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: \u{fc}\r\n\r\n\u{fc}\r\n--b\r\n\r\n--b--\r\n\u{fc}",
@@ -158,6 +175,7 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             let mut all: Vec<_> = lists.iter().flat_map(|text| [with(&[0], text), with(&[1], text)]).collect();
             let plan: Vec<u8> = (0..90).map(|n: u8| n.wrapping_mul(37)).collect();
             all.extend([[2, 0, 60, 1], [2, 0, 90, 0], [2, 0, 3, 9]].map(|head| with(&head, &plan)));
+            all.extend((0..80u8).map(|n| with(&[2, 0, n.wrapping_mul(3), 1 + n % 3], &plan)));
             all
         }
         "maildir" => {
@@ -171,7 +189,8 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             let lines = b"+ 1700000000 QhdPYR:00WBw1Ph7x7\n? 5 a%20b\n- 6 QhdPYR:00WBw1Ph7x7\n+ 7 z\n";
             let acts = b"\x06\x00\x03abc\x04\x03abc\x05\x01z\x07\x00\x01\x02\x00\xff\x06\x00\x00\x50\x01";
             let file = |kind: u8, text: &[u8]| [&[kind, u8::try_from(text.len()).unwrap_or(0)][..], text, acts].concat();
-            vec![file(2, lines), file(1, lines), file(6, b"+ 1 a\n+ 2 b"), file(5, b""), file(4, b"pop3-journal 2 x\n"), file(8, b"pop3-jour")]
+            let torn = [&[6, 11][..], b"+ 1 a\n+ 2 b", &[3, 0, 3], b"abc", &[7, 0, 0, 1, b'x', 0, 70, 1]].concat();
+            vec![torn, file(2, lines), file(1, lines), file(6, b"+ 1 a\n+ 2 b"), file(5, b""), file(4, b"pop3-journal 2 x\n"), file(8, b"pop3-jour")]
         }
         "dns_packet" => {
             let answer = b"\x12\x34\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00\x06_pop3s\x04_tcp\x07example\x03org\x00\x00\x21\x00\x01\
@@ -182,12 +201,17 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         }
         "certificate_names" => {
             let names = b"\x04\x00\x11Alice@Example.NET\x01\x0ePC.example.net\x02\x05Alice\x03\x0fOld@Example.NET";
-            (0..12u8).map(|n| [&[1, n.wrapping_mul(21), n, n / 4 * 0x11][..], names].concat()).collect()
+            let mut all: Vec<Vec<u8>> =
+                (0..12u8).map(|n| [&[1, n.wrapping_mul(21), n, n / 4 * 0x11][..], names].concat()).collect();
+            // Lengths of one, two and three octets.
+            all.extend((0..40u8).map(|n| [&[1, 0, 0, 0, 1, 1, 100 + n][..], &b"a".repeat(100 + usize::from(n))].concat()));
+            all
         }
         "language" => [
             &b"\x00\x00\x00de-AT"[..],
             b"\x00\x00\x01*",
             b"\x02\x05de-AT\x07Deutsch\x07[Servus\x02fr\x00\x02ja\x01\x00de",
+            b"\x01\x04zh-x\x00\x00\x01\x00zh-x-y",
             b"\x01\x09i-default\x00\x03\xc3\xbcx\x00\x00zh-Hant-CN-x-private1",
         ]
         .map(<[u8]>::to_vec)

@@ -95,6 +95,7 @@ pub fn server_stream(input: &[u8]) {
         greet(&mut session, &mut served);
         serve(&mut session, pieces, &mut served);
         if served.closed.is_none() && served.error.is_none() && !served.handshake {
+            misuse(&mut session);
             if mode & 1 == 0 {
                 session.end_of_input()
             } else {
@@ -108,6 +109,28 @@ pub fn server_stream(input: &[u8]) {
     check(&whole, wire, mode & 1 != 0);
     assert_eq!(serve(&mut pieces(&sizes, wire)), whole, "{}", wire.escape_ascii());
     assert_eq!(serve(&mut pieces(&[], wire)), whole, "{}", wire.escape_ascii());
+}
+
+/// With no question open there is nothing to answer, and nothing is written.
+fn misuse(session: &mut Session<'_, HeapStorage>) {
+    let mut out = Vec::new();
+    let told = |error: &dyn std::error::Error| assert!(!error.to_string().is_empty());
+    let before = session.state();
+    assert!(session.add_message(1, b"x").inspect_err(|error| told(error)).is_err());
+    for denied in [
+        session.opened(&mut out),
+        session.refuse(Refusal::Credentials, &mut out),
+        session.challenge(b"", &mut out),
+        session.report(b"", &mut out),
+        session.committed(true, &mut out),
+        session.start_message(&mut out),
+        session.end_message(&mut out),
+        session.greet(&mut out),
+    ] {
+        told(&denied.expect_err("an answer without a question"));
+    }
+    assert!(session.body(b"x", &mut [0; 9]).is_err() && session.tls_started().is_err());
+    assert!(out.is_empty() && session.state() == before);
 }
 
 fn check(served: &Served, wire: &[u8], lenient_lf: bool) {
