@@ -201,7 +201,7 @@ fn built_url(text: &str) {
             Err(_) if mechanism.is_empty() => UrlAuth::Any,
             Err(_) => UrlAuth::Apop,
         };
-        let with_user = url.clone().with_user(user, auth);
+        let with_user = url.with_user(user, auth);
         assert_eq!(with_user.is_ok(), !user.is_empty() && !user.contains(char::is_control));
         url = with_user.unwrap_or(url).with_port(u16::try_from(text.len()).unwrap_or(0));
         let printed = url.to_string();
