@@ -209,6 +209,11 @@ impl Server {
         if self.session.state() == State::Transaction && !ends && !cx.holds_lock(self.id) {
             return Err(Violation::new("a session goes on without its lock".to_owned()));
         }
+        // A login that came to nothing leaves no lock (R1939-4.4).
+        let serving = matches!(self.doing, Doing::Serving);
+        if self.session.state() != State::Transaction && serving && cx.holds_lock(self.id) {
+            return Err(Violation::new("a session has a lock, and no maildrop".to_owned()));
+        }
         let held = self.transport.held();
         if held > 1024 || self.session.index().len() > self.plan.messages {
             return Err(Violation::new(format!("a server holds {held} octets")));
