@@ -252,6 +252,26 @@ mod tests {
     }
 
     #[test]
+    fn r22_what_is_moved_stays_in_proportion_to_what_passes() {
+        // Half of the storage waits at most, as a line at its limit does; one octet goes and one comes at a time.
+        for waiting in [1, 2, 100, 511, 512] {
+            let mut buffer = Buffer::new([0u8; 1024]);
+            buffer.filled(waiting);
+            let mut moved = 0;
+            for _ in 0..100_000 {
+                buffer.consume(1);
+                let before = buffer.unread().as_ptr();
+                assert!(!buffer.room().is_empty());
+                if buffer.unread().as_ptr() != before {
+                    moved += buffer.len();
+                }
+                buffer.filled(1);
+            }
+            assert!(moved <= 100_000, "{waiting}: {moved}");
+        }
+    }
+
+    #[test]
     fn a_full_buffer_says_so_and_a_reserve_compacts() {
         let mut buffer = Buffer::new([0u8; 4]);
         buffer.reserve(4).unwrap();

@@ -6,6 +6,7 @@
 )]
 
 pub mod matrix;
+pub mod names;
 pub mod peers;
 pub mod player;
 pub mod pop3d;

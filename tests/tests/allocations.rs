@@ -65,3 +65,43 @@ fn pb_c35_a_million_lines_of_a_list_take_no_memory() {
     });
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }
+
+/// As much as is announced in a reply could not be had; so much is what a session takes.
+#[test]
+fn r17_nothing_is_reserved_by_what_a_server_announces() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::os::unix::net::UnixStream;
+
+    use pop3_blocking::Transport;
+    use pop3_blocking::client::{ClientOptions, Connection, Outcome};
+    use pop3_proto::MessageNumber;
+
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let server = std::thread::spawn(move || {
+        (&theirs).write_all(b"+OK 4000000000\r\n").unwrap();
+        for line in BufReader::new(&theirs).lines().map_while(Result::ok) {
+            let reply: &[u8] = match line.split(' ').next() {
+                Some("CAPA") => b"-ERR 4000000000\r\n",
+                Some("STAT") => b"+OK 100000000 4000000000\r\n",
+                Some("LIST") => b"+OK 100000000 messages (4000000000 octets)\r\n1 4000000000\r\n.\r\n",
+                Some("UIDL") => b"+OK 100000000 messages\r\n1 4000000000\r\n.\r\n",
+                Some("RETR") => b"+OK 4000000000 octets\r\nA: b\r\n\r\n.\r\n",
+                _ => b"+OK 4000000000\r\n",
+            };
+            (&theirs).write_all(reply).unwrap();
+        }
+    });
+    let counted = allocation_counter::measure(|| {
+        let mut connection = Connection::over(Transport::plain(ours), ClientOptions::default()).unwrap();
+        connection.allow_cleartext_login();
+        let mut session = connection.login("alice", "wonderland").unwrap();
+        assert_eq!(session.stat().unwrap().messages, 100_000_000);
+        assert_eq!(session.list().unwrap().first().map(|listing| listing.octets), Some(4_000_000_000));
+        assert_eq!(session.unique_ids().unwrap().len(), 1);
+        let mail = session.retrieve(MessageNumber::FIRST).unwrap().into_vec().unwrap();
+        assert_eq!(mail, b"A: b\r\n\r\n");
+        assert!(matches!(session.quit(), Outcome::Committed));
+    });
+    server.join().unwrap();
+    assert!(counted.bytes_max < 128 * 1024, "{counted:?}");
+}

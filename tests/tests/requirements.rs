@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use pop3_tests::names::names_below;
+
 /// A line of `requirements.txt` or `peer_bugs.txt`.
 struct Row {
     id: String,
@@ -47,31 +49,13 @@ fn rows(file: &str) -> Vec<Row> {
 
 /// The names of all tests.
 fn names() -> Vec<String> {
-    let mut names = Vec::new();
-    for folder in
-        ["pop3-proto/src", "pop3-proto/tests", "pop3-blocking/src", "pop3-blocking/tests", "tests/tests"]
-    {
-        collect(&root().join(folder), &mut names);
-    }
+    let folders =
+        ["pop3-proto/src", "pop3-proto/tests", "pop3-blocking/src", "pop3-blocking/tests", "tests/tests"];
+    let mut names: Vec<String> =
+        folders.iter().flat_map(|folder| names_below(&root().join(folder))).collect();
     names.sort();
     names.dedup();
     names
-}
-
-fn collect(folder: &Path, names: &mut Vec<String>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for path in entries.map(|entry| entry.unwrap().path()) {
-        if path.is_dir() {
-            collect(&path, names);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            let lines = text.lines().map(str::trim_start);
-            // Only what the test runner runs counts.
-            let tests = lines.clone().zip(lines.skip(1)).filter(|(before, _)| *before == "#[test]");
-            let functions = tests.filter_map(|(_, line)| line.strip_prefix("fn "));
-            names.extend(functions.filter_map(|rest| rest.split(['(', '<']).next()).map(str::to_owned));
-        }
-    }
 }
 
 /// Whether `name` holds `id`, and not only the beginning of a longer one: `r1939_5_1` does not stand in `r1939_5_10_x`.

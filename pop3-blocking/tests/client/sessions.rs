@@ -1,14 +1,16 @@
 //! Sessions by script, from greeting to `QUIT`.
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use pop3_blocking::Transport;
 use pop3_blocking::client::{ClientOptions, Connection, Error, LoginFailed, Outcome};
 use pop3_blocking::pop3_proto::{CodeKind, Error as ProtoError, PeerMisbehaved, SendError, Verb, WaitingFor};
+use pop3_blocking::tls::ServerName;
+use pop3_blocking::{Deadline, Input, Transport};
 
-use crate::fixture::{LOGIN, connect, logged_in, n, script, server};
+use crate::fixture::{HOST, LOGIN, connect, logged_in, n, script, server, tls};
 
 #[test]
 fn r2449_7_1_a_whole_session_with_the_basic_commands() {
@@ -81,6 +83,74 @@ fn rp_close_2_pb_c16_a_cut_message_is_never_complete() {
         }
         drop(session);
         player.join().unwrap();
+    }
+}
+
+/// How a server leaves in the middle of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    CloseNotify,
+    Fin,
+    Reset,
+}
+
+/// Lets one client log in under TLS, and answers `RETR` by `part` of a reply and the end.
+fn cut_off(listener: &TcpListener, part: &str, end: End) {
+    let soon = || Deadline::after(Duration::from_secs(20));
+    let stream = listener.accept().unwrap().0;
+    let mut transport = Transport::plain(stream).accept_tls(&tls().server, soon()).unwrap();
+    let (mut reply, mut line) = ("+OK ready\r\n", Vec::new());
+    loop {
+        let last = line.starts_with(b"RETR");
+        transport.write_all(reply.as_bytes(), Duration::from_secs(20), soon()).unwrap();
+        if last {
+            break;
+        }
+        line.clear();
+        while !line.ends_with(b"\r\n") {
+            let mut room = [0; 512];
+            let Input::Octets(octets) = transport.read(&mut room, soon()).unwrap() else { panic!("closed") };
+            line.extend_from_slice(&room[..octets]);
+        }
+        reply = match &line[..4] {
+            b"CAPA" => "-ERR\r\n",
+            b"RETR" => part,
+            _ => "+OK\r\n",
+        };
+    }
+    match end {
+        End::CloseNotify => transport.close(None).unwrap(),
+        End::Fin => drop(transport),
+        End::Reset => {
+            socket2::SockRef::from(transport.get_ref()).set_linger(Some(Duration::ZERO)).unwrap();
+            drop(transport);
+        }
+    }
+}
+
+#[test]
+fn r30_a_message_cut_after_any_octet_by_any_kind_of_end_is_no_message() {
+    let whole = "+OK\r\n..\r\nx\r\n.\r\n";
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = listener.local_addr().unwrap();
+    for end in [End::CloseNotify, End::Fin, End::Reset] {
+        for cut in 0..=whole.len() {
+            let got = std::thread::scope(|scope| {
+                scope.spawn(|| cut_off(&listener, &whole[..cut], end));
+                let transport = Transport::plain(TcpStream::connect(address).unwrap());
+                let name = ServerName::parse(HOST).unwrap();
+                let deadline = Deadline::after(Duration::from_secs(20));
+                let transport = transport.connect_tls(&tls().client, &name, deadline).unwrap();
+                let connection = Connection::over(transport, ClientOptions::default()).unwrap();
+                let mut session = connection.login("alice", "wonderland").unwrap();
+                session.retrieve(n(1)).and_then(|message| message.into_vec())
+            });
+            match got {
+                Ok(mail) => assert!(cut == whole.len() && mail == b".\r\nx\r\n", "{end:?} after {cut}"),
+                // A reset may overtake what stands before it.
+                Err(error) => assert!(cut < whole.len() || end == End::Reset, "{end:?} after {cut}: {error}"),
+            }
+        }
     }
 }
 
@@ -302,6 +372,8 @@ fn r7_every_wait_ends() {
     ];
     for (said, waiting_for) in waits {
         let (ours, theirs) = UnixStream::pair().unwrap();
+        // Should the client wait for ever, the server gives up, and the test does not pass.
+        theirs.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let mut replies = LOGIN.iter().map(|(_, reply)| *reply).take(said);
         let player = std::thread::spawn(move || {
             let mut reader = BufReader::new(theirs.try_clone().unwrap());

@@ -67,7 +67,7 @@ fn pb_s33_pb_s36_without_quit_nothing_goes_and_the_lock_is_free_at_the_end() {
     };
     for (listener, ends) in [(0, &IN_CLEAR_TEXT[..]), (1, &UNDER_TLS[..])] {
         for (name, end) in ends {
-            for round in 0..10 {
+            for round in 0..100 {
                 let mut peer = connect(listener);
                 peer.log_in("mrose");
                 assert_eq!(peer.ask("DELE 1"), "+OK message marked as deleted");

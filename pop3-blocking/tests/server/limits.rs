@@ -112,6 +112,43 @@ fn pb_s38_stalled_handshakes_end_and_do_not_keep_others_out() {
 }
 
 #[test]
+fn r32_a_handshake_counts_against_the_time_for_a_login() {
+    let limits = with(|limits| {
+        limits.handshake = Duration::from_secs(3600);
+        limits.protocol.login = Duration::from_millis(300);
+    });
+    let builder = Server::builder(users(), mail())
+        .limits(limits)
+        .listen(local(), Policy::implicit_tls(tls().server.clone()))
+        .listen(local(), Policy::stls(tls().server.clone()));
+    let running = builder.bind().unwrap().serve().unwrap();
+    let silent = Peer::connect(running.addresses()[0]);
+    let half = Peer::connect(running.addresses()[0]);
+    half.send_raw(b"\x16\x03\x01\x02\x00\x01\x00");
+    let mut upgraded = Peer::greeted(running.addresses()[1]);
+    assert_eq!(upgraded.ask("STLS"), "+OK begin TLS");
+    for mut peer in [silent, half, upgraded] {
+        assert_eq!(peer.rest_octets().0, b"");
+    }
+}
+
+#[test]
+fn r32_stalled_handshakes_use_up_the_places_of_their_address() {
+    let limits = with(|limits| limits.connections_per_address_before_login = 2);
+    let builder = Server::builder(users(), mail())
+        .limits(limits)
+        .listen(local(), Policy::implicit_tls(tls().server.clone()));
+    let (running, address) = serve(builder);
+    let stalled = [Peer::connect(address), Peer::connect(address)];
+    assert_eq!(Peer::connect(address).rest(), (String::new(), Ending::Orderly));
+    assert_eq!(running.statistics().refused, 1);
+    drop(stalled);
+    eventually("the places are free", || running.statistics().open == 0);
+    let mut peer = Peer::connect_tls(address, &tls().client);
+    assert_eq!(peer.line(), "+OK POP3 server ready");
+}
+
+#[test]
 fn pb_s38_bad_handshakes_end_one_connection_only() {
     let builder =
         Server::builder(users(), mail()).limits(limits()).listen(local(), Policy::stls(tls().server.clone()));

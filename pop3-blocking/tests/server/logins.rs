@@ -102,6 +102,20 @@ fn pb_s52_a_name_with_control_characters_is_not_asked_about() {
 }
 
 #[test]
+fn r18_no_name_holds_control_characters_prepared_or_not() {
+    for unprepared in [false, true] {
+        let (builder, users) = odd(mail());
+        let builder = if unprepared { builder.unprepared_credentials() } else { builder };
+        let (_running, address) = serve(builder);
+        let mut peer = Peer::greeted(address);
+        for name in ["mrose\r\nQUIT", "mr\nose", "mrose\u{7f}", "mrose\u{9b}2J", "\u{1b}", ""] {
+            assert_ne!(peer.ask(&format!("AUTH PLAIN {}", plain("", name, "secret"))).get(..3), Some("+OK"));
+        }
+        assert_eq!(users.asked.load(Ordering::SeqCst), 0, "{unprepared}");
+    }
+}
+
+#[test]
 fn r5034_4_plain_in_all_its_forms() {
     let (builder, _) = odd(mail());
     let (_running, address) = serve(builder);

@@ -230,6 +230,21 @@ fn r9266_4_1_pb_s27_the_exporter_serves_one_exchange_of_a_connection() {
     });
 }
 
+#[test]
+fn r25_r9266_4_1_beside_the_certificate_the_exporter_serves_one_exchange_too() {
+    let running = serve(users(), Policy::implicit_tls(tls().server.clone()).tls_server_end_point());
+    let mut peer = connect(&running, &tls().client);
+    let exporter = peer.tls().tls_exporter().unwrap();
+    let end_point = peer.tls().tls_server_end_point().unwrap();
+    let bound = Binding::Exporter(&exporter);
+    assert_eq!(log_in(&mut peer, ScramHash::Sha256, bound, "mrose", "wrong").0, REJECTED);
+    // The mechanism is there still, for the other binding alone.
+    assert_eq!(announced(&mut peer), format!("{PLUS}{ALL}"));
+    assert_ne!(log_in(&mut peer, ScramHash::Sha256, bound, "mrose", "secret").0, OPENED);
+    let bound = Binding::ServerEndPoint(&end_point);
+    assert_eq!(log_in(&mut peer, ScramHash::Sha256, bound, "mrose", "secret").0, OPENED);
+}
+
 /// Salt and count of the server's first message.
 fn shown(peer: &mut Peer, user: &str) -> (String, String) {
     let reply = peer.ask(&format!("AUTH SCRAM-SHA-256 {}", base64(format!("n,,n={user},r={NONCE}"))));

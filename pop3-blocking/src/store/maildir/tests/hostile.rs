@@ -73,6 +73,22 @@ fn pb_s50_a_message_that_turned_into_something_else_is_gone() {
 }
 
 #[test]
+fn r40_opening_a_pipe_does_not_wait() {
+    let (done, waited) = std::sync::mpsc::channel();
+    // In a thread of its own: one that waits waits for ever.
+    std::thread::spawn(move || {
+        let fixture = Fixture::with(&["new/1.1.h"]);
+        let mut maildrop = fixture.open();
+        let listed = list(&mut maildrop);
+        fixture.remove("new/1.1.h");
+        make_fifo(&fixture.path("new/1.1.h"));
+        let gone = matches!(read(&mut maildrop, 1, &listed[0].1), Err(StoreError::Gone));
+        done.send(gone).unwrap();
+    });
+    assert_eq!(waited.recv_timeout(std::time::Duration::from_secs(30)), Ok(true));
+}
+
+#[test]
 fn too_many_messages_are_a_fault_not_a_shorter_maildrop() {
     let fixture = Fixture::with(&["new/1.1.h", "cur/2.1.h:2,S", "cur/3.1.h:2,S"]);
     let with = |limit| fixture.store.clone().max_messages(limit);
