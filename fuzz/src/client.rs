@@ -175,7 +175,7 @@ fn converse<'a>(
         client.allow_cleartext_login();
     }
     client.set_pipelining(mode & 32 == 0);
-    let mut talk = Talk { choices, sent: Vec::new(), commands: 0 };
+    let mut talk = Talk { all: choices, choices, sent: Vec::new(), commands: 0 };
     let mut heard = listen_on(&mut client, pieces, &mut talk);
     assert_eq!(client.check_privacy().is_ok(), !clear || allowed);
     assert!(heard.replies.len() <= talk.commands, "a reply without a command");
@@ -194,6 +194,8 @@ const CANARY_IN_BASE64: &[u8] = b"Y2FuYXJ5";
 
 /// What a client says of its own accord.
 struct Talk<'a> {
+    all: &'a [u8],
+    /// Those of all that are still to come.
     choices: &'a [u8],
     sent: Vec<u8>,
     commands: usize,
@@ -202,7 +204,7 @@ struct Talk<'a> {
 impl Talk<'_> {
     /// Nothing at all.
     const fn none() -> Self {
-        Talk { choices: &[], sent: Vec::new(), commands: 0 }
+        Talk { all: &[], choices: &[], sent: Vec::new(), commands: 0 }
     }
 
     fn next(&mut self) -> Option<u8> {
@@ -230,16 +232,21 @@ impl Talk<'_> {
         }
     }
 
-    /// Sends as much as it may.
+    /// Sends as much as it may; what must wait for a reply waits, what may never be sent is left out.
     fn go_on(&mut self, client: &mut Client<DEPTH>) {
+        let commands = self.commands;
         for _ in 0..4 {
-            let Some(choice) = self.next() else { return };
+            let (Some(choice), rest) = (self.next(), self.choices) else { return };
             let before = self.sent.len();
             match self.send(client, choice) {
                 Ok(()) => self.commands += 1,
                 Err(error) => {
                     assert!(!error.to_string().is_empty());
                     assert_eq!(self.sent.len(), before, "a part of a command");
+                    if self.commands > commands {
+                        self.choices = self.all.get(self.all.len() - rest.len() - 1..).unwrap_or_default();
+                        return;
+                    }
                 }
             }
         }

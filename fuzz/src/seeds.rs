@@ -32,6 +32,17 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             b"pop://a;AUTH=+APOP@h:110",
             b"pop.example.net\na@b c\nPLAIN",
             b"::1\na;b\n+",
+            b"pop://a:b@h",
+            b"pop://@h",
+            b"pop://%zz@h",
+            b"pop://%ff@h",
+            b"pop://%e2%82%ac%f0%9f%98%80%c3%a4@h",
+            b"pop://%07@h",
+            b"pop://a;X=1@h",
+            b"pop://a@h_/",
+            b"pop://a@h:0",
+            b"pop://a@h:x",
+            b"imap://a@h",
             b"127.0.0.1\n\n",
         ]
         .map(<[u8]>::to_vec)
