@@ -149,6 +149,9 @@ impl<T: Stream> Connection<'_, T> {
         self.writing = true;
         let written = transport.write_all(self.output.octets(), self.shared.limits.write, deadline);
         self.writing = false;
+        if written.is_ok() {
+            self.record.sent = self.record.sent.saturating_add(self.output.octets().len() as u64);
+        }
         self.output.clear();
         written.map_err(Outcome::Transport)
     }

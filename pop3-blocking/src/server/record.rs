@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! session ended: peer=192.0.2.7 port=50123 tls="TLS 1.3" cipher=TLS13_AES_256_GCM_SHA384 mechanism=PLAIN user="mrose"
-//!     retrieved=3 octets=4711 top=0 deleted=2 failed_logins=0 bad_commands=0 seconds=1.204 outcome="quit"
+//!     retrieved=3 octets=4711 top=0 deleted=2 failed_logins=0 bad_commands=0 seconds=1.204 received=85 sent=5120
+//!     outcome="quit"
 //! login failed: peer=192.0.2.7 port=50124 tls="none" mechanism=USER failures=1
 //! ```
 //!
-//! (Each is one line.) The address comes first and what a client could choose stands behind it in quotes, escaped and
+//! (Each is one line; `received` and `sent` count octets of POP3, without those of TLS.) The address comes first and what a client could choose stands behind it in quotes, escaped and
 //! cut, so that no name can forge an address for a program that reads the log (R13). Names that did not log in are not
 //! logged at all: people type passwords where names belong. Commands, arguments and mail never are (PB-S53).
 
@@ -33,12 +34,24 @@ pub(super) struct Record {
     pub(super) mechanism: Option<&'static str>,
     pub(super) user: Option<String>,
     pub(super) deleted: u32,
+    /// Octets that came from the client, and that went to it.
+    pub(super) received: u64,
+    pub(super) sent: u64,
     started: Instant,
 }
 
 impl Record {
     pub(super) fn new(peer: Option<SocketAddr>) -> Self {
-        Self { peer, tls: None, mechanism: None, user: None, deleted: 0, started: Instant::now() }
+        Self {
+            peer,
+            tls: None,
+            mechanism: None,
+            user: None,
+            deleted: 0,
+            received: 0,
+            sent: 0,
+            started: Instant::now(),
+        }
     }
 
     pub(super) fn tls_started(&mut self, tls: Option<TlsInfo<'_>>) {
@@ -96,7 +109,7 @@ impl fmt::Display for Ended<'_> {
         write!(
             f,
             "session ended: {} cipher={} mechanism={} user={} retrieved={} octets={} top={} deleted={} \
-             failed_logins={} bad_commands={} seconds={:.3} outcome={}",
+             failed_logins={} bad_commands={} seconds={:.3} received={} sent={} outcome={}",
             Opening(record),
             record.tls.map_or("none", |(_, cipher)| cipher),
             record.mechanism.unwrap_or("none"),
@@ -108,6 +121,8 @@ impl fmt::Display for Ended<'_> {
             counts.failed_logins,
             counts.bad_commands,
             record.started.elapsed().as_secs_f64(),
+            record.received,
+            record.sent,
             Quoted(&outcome.to_string()),
         )
     }

@@ -88,6 +88,7 @@ impl<T: Stream> Connection<'_, T> {
         match transport.read(room, deadline) {
             Ok(Arrived::Octets(octets)) => {
                 input.filled(octets);
+                self.record.received = self.record.received.saturating_add(octets as u64);
                 Ok(())
             }
             // A shutdown ends the reading side of sockets to wake their threads.

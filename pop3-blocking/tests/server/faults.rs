@@ -2,12 +2,24 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use pop3_blocking::auth::{
+    AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
+    TokenRequest,
+};
+#[cfg(feature = "legacy-md5")]
+use pop3_blocking::pop3_proto::sasl::CramMd5;
+use pop3_blocking::pop3_proto::sasl::client::ClientMechanism;
+use pop3_blocking::pop3_proto::sasl::scram::{Binding, Scram};
+use pop3_blocking::pop3_proto::sasl::server::ScramHash;
+use pop3_blocking::pop3_proto::sasl::{Anonymous, Plain, XOAuth2};
 use pop3_blocking::server::{Policy, Running, Server};
 
 use crate::fixture::{
     Fault, FaultyStore, Kind, MESSAGES, OddUsers, builder, eventually, limits, local, mail, serve, tls,
 };
+use crate::mechanisms::{Everybody, OPENED, authenticate};
 use crate::peer::{Ending, Peer};
 
 const TEMPORARY: &str = "-ERR [SYS/TEMP] temporary fault, try again later";
@@ -219,4 +231,107 @@ fn pb_s37_a_panic_while_the_maildrop_is_closed() {
     assert_eq!(peer.rest(), (String::new(), Ending::Orderly));
     unharmed(&store, address);
     eventually("the panic is counted", || running.statistics().panicked == 1);
+}
+
+/// Panics once, in the method of that name.
+struct Panicky {
+    inner: Everybody,
+    method: &'static str,
+    armed: AtomicBool,
+}
+
+impl Panicky {
+    fn enter(&self, method: &str) -> &Everybody {
+        let here = method == self.method;
+        assert!(!(here && self.armed.swap(false, Ordering::SeqCst)), "an authenticator that panics");
+        &self.inner
+    }
+}
+
+impl Authenticator for Panicky {
+    fn mechanisms(&self) -> Mechanisms {
+        self.enter("mechanisms").mechanisms()
+    }
+
+    fn password(&self, cx: &LoginContext<'_>, user: &str, password: &[u8]) -> Result<Identity, AuthError> {
+        self.enter("password").password(cx, user, password)
+    }
+
+    fn certificate(&self, cx: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
+        self.enter("certificate").certificate(cx, certificate)
+    }
+
+    fn scram_keys(&self, cx: &LoginContext<'_>, user: &str, hash: ScramHash) -> Result<ScramKeys, AuthError> {
+        self.enter("scram_keys").scram_keys(cx, user, hash)
+    }
+
+    fn secret(&self, cx: &LoginContext<'_>, user: &str) -> Result<SharedSecret, AuthError> {
+        self.enter("secret").secret(cx, user)
+    }
+
+    fn proven(&self, cx: &LoginContext<'_>, user: &str) -> Result<Identity, AuthError> {
+        self.enter("proven").proven(cx, user)
+    }
+
+    fn token(&self, cx: &LoginContext<'_>, request: &TokenRequest<'_>) -> Result<Identity, TokenError> {
+        self.enter("token").token(cx, request)
+    }
+
+    fn anonymous(&self, cx: &LoginContext<'_>, trace: &str) -> Result<Identity, AuthError> {
+        self.enter("anonymous").anonymous(cx, trace)
+    }
+
+    fn authorize(&self, cx: &LoginContext<'_>, who: Identity, authzid: &str) -> Result<Identity, AuthError> {
+        self.enter("authorize").authorize(cx, who, authzid)
+    }
+}
+
+#[test]
+fn r33_pb_s37_a_panic_in_any_call_of_the_authenticator_ends_one_connection() {
+    let scram =
+        || Scram::new(ScramHash::Sha256, Binding::Unsupported, None, "mrose", "secret", "abc").unwrap();
+    let mut cases: Vec<(&'static str, Option<Box<dyn ClientMechanism>>)> = vec![
+        ("mechanisms", None),
+        ("certificate", None),
+        ("password", Some(Box::new(Plain::new(None, "mrose", "secret").unwrap()))),
+        ("authorize", Some(Box::new(Plain::new(Some("kim"), "mrose", "secret").unwrap()))),
+        ("scram_keys", Some(Box::new(scram()))),
+        ("proven", Some(Box::new(scram()))),
+        ("token", Some(Box::new(XOAuth2::new("mrose", "good").unwrap()))),
+        ("anonymous", Some(Box::new(Anonymous::new("sirhc").unwrap()))),
+    ];
+    #[cfg(feature = "legacy-md5")]
+    cases.push(("secret", Some(Box::new(CramMd5::new("old", "tanstaaf").unwrap()))));
+    for (method, mechanism) in &mut cases {
+        let users = Panicky { inner: Everybody::new(), method, armed: AtomicBool::new(true) };
+        let policy = Policy::implicit_tls(tls().server_with_clients.clone())
+            .mechanisms(Mechanisms::DEFAULT | Mechanisms::LEGACY | Mechanisms::ANONYMOUS);
+        let store = mail();
+        let builder = Server::builder(users, store.clone()).limits(limits()).listen(local(), policy);
+        let (running, address) = serve(builder);
+        match (*method, mechanism) {
+            // Before TLS, let alone a greeting.
+            ("mechanisms", _) => drop(Peer::connect(address).rest_octets()),
+            ("certificate", _) => {
+                // Within the handshake's end: nothing is owed, nothing is said.
+                let said = Peer::connect_tls(address, &tls().client_with_certificate).rest();
+                assert_eq!(said, (String::new(), Ending::Orderly));
+            }
+            (_, Some(mechanism)) => {
+                let mut peer = Peer::connect_tls(address, &tls().client);
+                assert!(peer.line().starts_with("+OK "));
+                assert_eq!(authenticate(&mut peer, &mut **mechanism).0, TEMPORARY, "{method}");
+                assert_eq!(peer.rest(), (String::new(), Ending::Orderly), "{method}");
+            }
+            (_, None) => unreachable!(),
+        }
+        assert!(!store.is_locked("mrose"), "{method}");
+        eventually("the panic is counted", || running.statistics().panicked == 1);
+        // Everybody else goes on.
+        let mut peer = Peer::connect_tls(address, &tls().client);
+        assert!(peer.line().starts_with("+OK "));
+        let mut good = Plain::new(None, "mrose", "secret").unwrap();
+        assert_eq!(authenticate(&mut peer, &mut good).0, OPENED, "{method}");
+        assert_eq!(peer.ask("QUIT"), "+OK bye", "{method}");
+    }
 }

@@ -65,6 +65,7 @@ fn pb_s53_one_line_per_session_and_no_credential_at_any_level() {
 
     let mut peer = Peer::connect(running.addresses()[0]);
     let plain_port = peer.port();
+    let (mut asked, mut heard) = (0, "+OK POP3 server ready\r\n".len());
     assert_eq!(peer.line(), "+OK POP3 server ready");
     for command in [
         format!("PASS {CANARY}"),
@@ -76,12 +77,20 @@ fn pb_s53_one_line_per_session_and_no_credential_at_any_level() {
         "USER mrose".into(),
         format!("PASS {CANARY}"),
     ] {
-        peer.ask(&command);
+        asked += command.len() + 2;
+        heard += peer.ask(&command).len() + 2;
     }
-    assert_eq!(peer.ask_list("RETR 1").0, "+OK 45 octets");
-    assert_eq!(peer.ask_list("TOP 1 0").1.len(), 3);
-    assert_eq!(peer.ask("DELE 1"), "+OK message marked as deleted");
-    assert_eq!(peer.ask("QUIT"), "+OK bye");
+    let (first, mail_lines) = peer.ask_list("RETR 1");
+    assert_eq!(first, "+OK 45 octets");
+    let (top, top_lines) = peer.ask_list("TOP 1 0");
+    assert_eq!(top_lines.len(), 3);
+    for list in [&mail_lines, &top_lines] {
+        heard += list.iter().map(|line| line.len() + 2).sum::<usize>() + ".\r\n".len();
+    }
+    let (marked, bye) = ("+OK message marked as deleted", "+OK bye");
+    assert_eq!((peer.ask("DELE 1").as_str(), peer.ask("QUIT").as_str()), (marked, bye));
+    heard += [first.as_str(), top.as_str(), marked, bye].iter().map(|line| line.len() + 2).sum::<usize>();
+    asked += "RETR 1\r\nTOP 1 0\r\nDELE 1\r\nQUIT\r\n".len();
     drop(peer);
 
     let mut peer = Peer::connect_tls(running.addresses()[1], &tls().client);
@@ -108,6 +117,10 @@ fn pb_s53_one_line_per_session_and_no_credential_at_any_level() {
         )
     );
     assert!(rest.ends_with(" outcome=\"quit\""), "{rest}");
+    let octets = |word: &str| -> usize {
+        rest.split(word).nth(1).unwrap().split(' ').next().unwrap().parse().unwrap()
+    };
+    assert_eq!((octets(" received="), octets(" sent=")), (asked, heard), "{rest}");
     let [(Level::Info, ended)] = &about(tls_port)[..] else { panic!("{:?}", about(tls_port)) };
     assert!(
         ended.contains(" tls=\"TLS 1.3\" cipher=TLS13_AES_")
@@ -203,5 +216,7 @@ fn r7628_3_3_a_refused_token_costs_its_delay_and_is_logged_though_the_client_han
     crate::fixture::eventually("it is gone", || running.statistics().open == 0);
     let [(Level::Warn, failed), (Level::Info, ended)] = &about(port)[..] else { panic!("{:?}", about(port)) };
     assert!(failed.ends_with(" mechanism=XOAUTH2 failures=1"), "{failed}");
+    let received = format!("AUTH XOAUTH2 {token}\r\n\r\nQUIT\r\n").len();
+    assert!(ended.contains(&format!(" received={received} sent=")), "{ended}");
     assert!(ended.contains(" failed_logins=1 "), "{ended}");
 }
