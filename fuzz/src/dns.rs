@@ -50,6 +50,8 @@ fn answers(packet: &[u8]) -> Option<Vec<(String, Result<Srv, String>)>> {
         at = data + usize::from(length);
         packet.get(..at)?;
         match (kind, class & 0x7fff) {
+            // Without data there is no record.
+            _ if length == 0 => {}
             (5, 1) => found.push((owner, Err(name(packet, data)?.0))),
             (33, 1) => {
                 let (priority, weight, port) =
