@@ -253,4 +253,28 @@ mod tests {
         assert_eq!(plain_blocks(&[b'x'; 200], 100), 64);
         assert_eq!(plain_blocks(b"x", 0), 0);
     }
+
+    #[test]
+    fn r1939_3_11_whole_lines_that_end_in_lf_alone_are_taken_together() {
+        let start = Scan::new(BodyRules::new().with_add_header_separator(false));
+        let lines = |scan: &Scan, src: &[u8], room: usize| {
+            let (mut scan, mut put) = (scan.clone(), Vec::new());
+            let taken = scan.lines(src, |octets, length| {
+                let fits = put.len() < room;
+                put.extend(fits.then(|| octets[..length].to_vec()));
+                fits
+            });
+            (taken, put.join(&b'|'), scan.octets())
+        };
+        // What was taken, the lines, and their octets with CRLF.
+        assert_eq!(lines(&start, b"a\n\nbc\nd", 9), (6, b"a||bc".to_vec(), 9));
+        assert_eq!(lines(&start, b"a\nb\r\nc\n", 9), (2, b"a".to_vec(), 3));
+        assert_eq!(lines(&start, b"a\nb\nc\n", 2), (4, b"a|b".to_vec(), 6));
+        assert_eq!(lines(&start, b"a", 9), (0, Vec::new(), 0));
+        // Not within a line, and not while an empty line is looked for.
+        let mut within = start;
+        within.run(b"x");
+        assert_eq!(lines(&within, b"a\nb\n", 9), (0, Vec::new(), 1));
+        assert_eq!(lines(&Scan::new(BodyRules::new()), b"a\nb\n", 9), (0, Vec::new(), 0));
+    }
 }

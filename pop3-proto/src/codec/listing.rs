@@ -335,6 +335,12 @@ mod tests {
         let mut small = &mut [0; 9][..];
         let listing = UniqueIdListing::new(n(1), UniqueId::new(b"abcdef").unwrap());
         assert_eq!(listing.encode(&mut small), Err(UniqueIdError::Full(Full { needed: 10 })));
+        for (error, text) in [
+            (UniqueIdError::NotConformant, "unique-id cannot be sent: not 1 to 70 octets of 21 to 7E"),
+            (UniqueIdError::Full(Full { needed: 10 }), "output has no room for 10 octets"),
+        ] {
+            assert_eq!(alloc::format!("{error}"), text);
+        }
     }
 
     struct TestSink<'a>(&'a mut Vec<u8>);

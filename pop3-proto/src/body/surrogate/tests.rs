@@ -326,6 +326,17 @@ fn r6856_2_3_pb_s41_a_field_over_the_limit_is_passed_or_dropped() {
 }
 
 #[test]
+fn r6856_2_3_pb_s41_a_field_of_16_kib_is_rewritten_and_a_longer_one_dropped() {
+    for (octets, rewritten) in [(1025, true), (16_384, true), (16_385, false)] {
+        let field = format!("Subject: ü{}\n", "x".repeat(octets - 12));
+        assert_eq!(field.len(), octets);
+        let got = surrogate_of([field.as_bytes(), b"\n"], 512, FIELD_OCTETS);
+        assert_eq!(got.starts_with(b"Subject: =?utf-8?Q?=C3=BCx"), rewritten, "{octets}");
+        assert_eq!(got == b"\n", !rewritten, "{octets}");
+    }
+}
+
+#[test]
 fn pb_s41_a_machine_of_its_own_takes_few_octets() {
     // Most of it for the boundaries of parts within parts.
     assert!(size_of::<Surrogate<&mut [u8]>>() <= 1024);
