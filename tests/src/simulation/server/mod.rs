@@ -79,6 +79,8 @@ impl Sink for Output {
 
 #[derive(Debug)]
 enum Doing {
+    /// Between the `+OK` to `STLS` and the handshake.
+    Gate,
     /// The TLS handshake.
     Handshake,
     /// Taking commands.
@@ -190,9 +192,11 @@ impl Server {
     pub(super) fn stop(&mut self, cx: &mut Cx) -> bool {
         match self.doing {
             Doing::Serving => self.end(true, true, cx),
-            Doing::Handshake | Doing::Checking { .. } | Doing::Opening { .. } | Doing::Sending { .. } => {
-                self.cut(cx)
-            }
+            Doing::Gate
+            | Doing::Handshake
+            | Doing::Checking { .. }
+            | Doing::Opening { .. }
+            | Doing::Sending { .. } => self.cut(cx),
             Doing::Committing { .. } | Doing::Leaving { .. } | Doing::Over => return false,
         };
         cx.counts.add(Tally::Stopped);
@@ -243,6 +247,7 @@ impl Server {
             Doing::Opening { drop, .. } => self.list(drop, cx),
             Doing::Committing { .. } => self.remove_next(cx),
             Doing::Sending { .. } => self.send(link, cx),
+            Doing::Gate => Ok(self.pass_gate(link, cx)),
             Doing::Serving => self.serve(link, cx),
             Doing::Leaving { .. } => self.leave(link, cx),
             Doing::Over => Ok(Turn::Wait),
@@ -268,7 +273,7 @@ impl Server {
         }
         self.input.consume(consumed);
         if let Some(ask) = ask {
-            return self.act(ask, link, cx);
+            return self.act(ask, cx);
         }
         if paused && self.output.buffer.is_empty() {
             return Err(Violation::new("a session pauses for nothing".to_owned()));
@@ -326,7 +331,7 @@ impl Server {
         Ok(self.end(false, true, cx))
     }
 
-    fn act(&mut self, ask: Ask, link: &mut Link, cx: &mut Cx) -> Result<Turn, Violation> {
+    fn act(&mut self, ask: Ask, cx: &mut Cx) -> Result<Turn, Violation> {
         match ask {
             Ask::Login(password) => {
                 if self.session.user().is_empty() {
@@ -337,18 +342,7 @@ impl Server {
             }
             Ask::Sasl(exchange) => self.take_sasl(exchange, cx)?,
             Ask::Message(number) => self.open_message(number, cx)?,
-            Ask::StartTls => {
-                // Small, and nothing else waits: it always finds room.
-                if !matches!(self.flush(link, cx), Flushed::All) {
-                    return Ok(self.cut(cx));
-                }
-                // The gate: nothing that came in clear text may be left.
-                let Ok(_) = self.session.receive(self.input.unread(), &mut self.output) else {
-                    return Ok(self.cut(cx));
-                };
-                self.transport.start_tls();
-                self.doing = Doing::Handshake;
-            }
+            Ask::StartTls => self.doing = Doing::Gate,
             Ask::Commit => {
                 let ids = cx.commit_asked(self.id, self.session.marked().map(|entry| entry.number))?;
                 let until = self.store_time(cx);
@@ -360,6 +354,21 @@ impl Server {
             }
         }
         Ok(Turn::Again)
+    }
+
+    /// The `+OK` to `STLS` leaves, behind the replies before it, and nothing that came in clear text may be left.
+    fn pass_gate(&mut self, link: &mut Link, cx: &mut Cx) -> Turn {
+        match self.flush(link, cx) {
+            Flushed::All => {}
+            Flushed::Blocked => return Turn::Wait,
+            Flushed::Broken => return self.cut(cx),
+        }
+        if self.session.receive(self.input.unread(), &mut self.output).is_err() {
+            return self.cut(cx);
+        }
+        self.transport.start_tls();
+        self.doing = Doing::Handshake;
+        Turn::Again
     }
 
     fn tls_started(&mut self) -> Result<Turn, Violation> {
