@@ -111,6 +111,9 @@ fn r18_no_name_holds_control_characters_prepared_or_not() {
         for name in ["mrose\r\nQUIT", "mr\nose", "mrose\u{7f}", "mrose\u{9b}2J", "\u{1b}", ""] {
             assert_ne!(peer.ask(&format!("AUTH PLAIN {}", plain("", name, "secret"))).get(..3), Some("+OK"));
         }
+        // What UTF-8 has more of them gets through `USER`.
+        assert_eq!(peer.ask("USER mrose\u{9b}2J"), "+OK send PASS");
+        assert_eq!(peer.ask("PASS secret"), REJECTED);
         assert_eq!(users.asked.load(Ordering::SeqCst), 0, "{unprepared}");
     }
 }

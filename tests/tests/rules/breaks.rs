@@ -1,9 +1,9 @@
 //! Makes the breaks, one after another, in a copy of the tree: the long job of `.ci/rules`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::root;
@@ -68,7 +68,7 @@ fn every_break_is_found() {
         table += &format!("\n{:6} {found:9} {:<12} {}", it.id(), it.suite.0, it.test);
     }
     say(&table);
-    let broken: std::collections::BTreeSet<usize> = results.keys().map(|(rule, _)| *rule).collect();
+    let broken: BTreeSet<usize> = results.keys().map(|(rule, _)| *rule).collect();
     let found = results.values().filter(|(_, found)| *found).count();
     say(&format!("{} breaks of {} rules, {found} found", results.len(), broken.len()));
     assert_eq!(found, results.len(), "breaks that no test finds");
@@ -92,16 +92,27 @@ fn copy(from: &Path, to: &Path) {
         .unwrap();
     assert!(listed.status.success(), "git ls-files");
     let names = String::from_utf8(listed.stdout).unwrap();
+    let mut there = BTreeSet::new();
     for name in names.split('\0').filter(|name| !name.is_empty()) {
         // One that was removed and not committed yet is in the list all the same.
-        let Ok(octets) = fs::read(from.join(name)) else {
-            fs::remove_file(to.join(name)).ok();
-            continue;
-        };
+        let Ok(octets) = fs::read(from.join(name)) else { continue };
         let path = to.join(name);
         if fs::read(&path).ok().as_ref() != Some(&octets) {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, octets).unwrap();
+        }
+        there.insert(path);
+    }
+    remove_others(to, &there);
+}
+
+/// Removes what an earlier run has copied and is not in the tree any more.
+fn remove_others(folder: &Path, there: &BTreeSet<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if path.is_dir() {
+            remove_others(&path, there);
+        } else if !there.contains(&path) {
+            fs::remove_file(path).unwrap();
         }
     }
 }

@@ -56,6 +56,14 @@ fn the_table_of_rules_is_up_to_date() {
     assert!(stored == printed, "tests/RULES.md is not up to date: run with UPDATE_DOCS=1");
 }
 
+#[test]
+fn the_readme_tells_the_number_of_breaks() {
+    let breaks: usize = rules(&root()).iter().map(|rule| rule.breaks.len()).sum();
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let row = format!("| {breaks} breaks of {RULES} rules, each found by a named test |");
+    assert!(readme.contains(&row), "README.md should have: {row}");
+}
+
 fn printed(rules: &[Rule]) -> String {
     let breaks: usize = rules.iter().map(|rule| rule.breaks.len()).sum();
     let mut out = format!(
