@@ -10,6 +10,7 @@
 //! (Each is one line; `received` and `sent` count octets of POP3, without those of TLS.) The address comes first and what a client could choose stands behind it in quotes, escaped and
 //! cut, so that no name can forge an address for a program that reads the log (R13). Names that did not log in are not
 //! logged at all: people type passwords where names belong. Commands, arguments and mail never are (PB-S53).
+//! `fail2ban/pop3d.conf` in this crate finds the addresses of failed logins.
 
 use core::fmt;
 use std::net::SocketAddr;

@@ -13,6 +13,8 @@
 //! | [`gsasl`] | GNU SASL over OpenSSL | both roles: SCRAM with channel binding |
 //! | [`curl`], [`mpop`], [`fetchmail`], [`getmail`], [`poplib`] | of that name | clients |
 //!
+//! `fail2ban` reads what `pop3d` logs.
+//!
 //! [`corpus`] holds the messages that go through them, [`certs`] makes what TLS needs, [`tokens`] is the authorization
 //! server that Dovecot asks.
 
