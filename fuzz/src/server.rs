@@ -88,7 +88,7 @@ pub fn server_stream(input: &[u8]) {
         config.apop = Some(STAMP);
         config.greeting = "<not@one>";
     }
-    config.stls = mode & 64 != 0;
+    // No STLS: the cut decides whether octets behind it are an error or the handshake; see `stls_gate`.
     let serve = |pieces: &mut dyn Iterator<Item = &[u8]>| {
         let mut session = Session::new(config, tls, HeapStorage::new(8));
         let mut served = Served { shy: mode & 128 != 0, ..Served::default() };
@@ -195,6 +195,8 @@ fn serve(
             let received = match session.receive(&input, &mut out) {
                 Ok(received) => received,
                 Err(error) => {
+                    // What was answered before it in the same call; the cut decides whether that is any.
+                    served.said.extend(out.unread());
                     served.error = Some(error);
                     return;
                 }
