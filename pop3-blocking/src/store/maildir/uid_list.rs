@@ -186,9 +186,12 @@ impl<R: BufRead> Reader<R> {
             _ => return Err(MaildirError::ListVersion),
         };
         let mut number = || fields.next().and_then(|digits| hex(digits.as_bytes()));
-        let (Some(validity), Some(next), Some(rules), None) = (number(), number(), number(), number()) else {
+        let (Some(validity), Some(next), Some(rules)) = (number(), number(), number()) else {
             return Ok(None);
         };
+        if fields.next().is_some() {
+            return Ok(None);
+        }
         self.surrogates = surrogates;
         Ok((next > 0).then_some(Header { validity, next, rules, surrogates }))
     }
