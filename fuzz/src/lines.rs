@@ -166,7 +166,7 @@ pub fn url(input: &[u8]) {
         Err(error) => {
             let told = error.to_string();
             assert!(
-                !told.is_empty() && (text.len() < 12 || !told.contains(text)),
+                !told.is_empty() && (!text.contains('@') || !told.contains(text)),
                 "the text may hold a password"
             );
             return;

@@ -114,7 +114,9 @@ fn naive_list(text: &[u8]) -> Option<UidList> {
     let (mut found, mut ended) = (Vec::new(), false);
     for line in lines {
         let Some(text) = opened(line).filter(|_| line.len() <= 512 && !ended) else { continue };
-        ended |= text.starts_with(b"end ");
+        // An end that tells no number is a damaged line like any other.
+        ended |=
+            text.strip_prefix(b"end ").and_then(|count| number(core::str::from_utf8(count).ok()?)).is_some();
         found.extend(naive_line(text, surrogates));
     }
     let (validity, rules) = (hex(validity)?, hex(rules)?);
