@@ -224,10 +224,14 @@ fn faults() -> Vec<Fault> {
             }
         }),
         // Pipelining and limits.
-        Fault::of("pipeline-thousand").reply(|talk, line, reply| match line {
-            "NOOP" if talk.lines > 500 => b"-ERR too many\r\n".to_vec(),
-            _ => reply,
-        }),
+        Fault {
+            // The next case logs in by hand, and must not be told [IN-USE].
+            lingers: true,
+            ..Fault::of("pipeline-thousand").reply(|talk, line, reply| match line {
+                "NOOP" if talk.lines > 500 => b"-ERR too many\r\n".to_vec(),
+                _ => reply,
+            })
+        },
         Fault::of("line-255").line(|_, line| {
             if line.len() > 250 && line.starts_with("USER") { Do::Close(Vec::new()) } else { Do::Pass }
         }),

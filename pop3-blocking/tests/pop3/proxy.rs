@@ -73,6 +73,8 @@ pub(crate) struct Fault {
     pub(crate) tears: bool,
     /// A client certificate is asked for.
     pub(crate) asks: bool,
+    /// A session that broke off holds its maildrop for a while, as one does whose server still has much to read.
+    pub(crate) lingers: bool,
 }
 
 impl Fault {
@@ -92,6 +94,7 @@ impl Fault {
             quits: false,
             tears: false,
             asks: false,
+            lingers: false,
         }
     }
 
@@ -200,6 +203,9 @@ impl Conversation {
         let _over: Result<(), Over> = self.talk();
         if let Some(client) = self.client.take().filter(|_| !self.fault.tears) {
             client.close(None).ok();
+        }
+        if self.fault.lingers {
+            std::thread::sleep(std::time::Duration::from_millis(300));
         }
     }
 

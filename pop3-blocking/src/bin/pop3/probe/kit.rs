@@ -4,7 +4,7 @@
 //! Connections are opened one after the other. The session is shared by the cases that do it no harm; before it ends
 //! there is a `RSET`, so that a server which marks by itself what was fetched removes nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::rc::Rc;
 use std::thread::sleep;
@@ -48,6 +48,8 @@ pub(super) struct Kit {
     bad_logins: bool,
     slow: bool,
     session: Option<Link>,
+    /// Whether a session has broken off: for a moment, the server may go on to hold its maildrop.
+    broke_off: Cell<bool>,
     /// The answer to a wrong password, so that it need not be sent twice.
     pub(super) wrong: Option<Reply>,
     last_login: Option<Instant>,
@@ -93,6 +95,7 @@ impl Kit {
             bad_logins: !args.no_bad_logins,
             slow: args.slow,
             session: None,
+            broke_off: Cell::new(false),
             wrong: None,
             last_login: None,
             facts: Rc::default(),
@@ -292,7 +295,7 @@ impl Kit {
 
     /// As [`log_in`](Self::log_in), with these commands before the login.
     pub(super) fn log_in_after(&mut self, commands: &[&str]) -> Result<Link, Problem> {
-        self.leave();
+        self.part_from_shared();
         let mut tries = 0;
         loop {
             let mut link = self.fresh()?;
@@ -379,24 +382,31 @@ impl Kit {
         }
     }
 
-    /// Says goodbye: nothing that was marked is removed.
+    /// Ends a connection; nothing that was marked is removed.
     pub(super) fn part(&self, mut link: Link) {
-        if !link.has_ended() {
-            let quick = self.wait.min(GRACE);
-            if link.is_logged_in {
-                link.send(b"RSET\r\n");
-                // Without an answer nothing is known, and QUIT could remove what was marked.
-                if !link.reply_within(quick).is_ok_and(|reply| reply.is_ok()) {
-                    link.close(None);
-                    return;
-                }
-            }
-            link.send(b"QUIT\r\n");
-            if link.reply_within(quick).is_ok() {
-                link.end(quick);
-            }
+        let goodbye = !link.has_ended() && self.say_goodbye(&mut link);
+        if link.is_logged_in && !goodbye {
+            self.broke_off.set(true);
         }
         link.close(None);
+    }
+
+    /// Whether the server has answered `QUIT`.
+    fn say_goodbye(&self, link: &mut Link) -> bool {
+        let quick = self.wait.min(GRACE);
+        if link.is_logged_in {
+            link.send(b"RSET\r\n");
+            // Without an answer nothing is known, and QUIT could remove what was marked.
+            if !link.reply_within(quick).is_ok_and(|reply| reply.is_ok()) {
+                return false;
+            }
+        }
+        link.send(b"QUIT\r\n");
+        let answered = link.reply_within(quick).is_ok();
+        if answered {
+            link.end(quick);
+        }
+        answered
     }
 
     /// Looks into the maildrop anew, where it has changed.
@@ -409,8 +419,19 @@ impl Kit {
         Ok(())
     }
 
-    /// Ends the shared session, so that another can log in.
+    /// Ends the shared session, so that another can log in. A case that logs in by hand must not be refused because of
+    /// a session that an earlier case broke off.
     pub(super) fn leave(&mut self) {
+        self.part_from_shared();
+        if self.broke_off.take() {
+            // It waits while the maildrop is in use; what else is wrong, the case itself will see.
+            if let Ok(link) = self.log_in() {
+                self.part(link);
+            }
+        }
+    }
+
+    fn part_from_shared(&mut self) {
         if let Some(link) = self.session.take() {
             self.part(link);
         }
@@ -418,7 +439,7 @@ impl Kit {
 
     /// Ends the run.
     pub(super) fn end(&mut self) {
-        self.leave();
+        self.part_from_shared();
     }
 
     /// Keeps the time between two logins that the server asks for.
