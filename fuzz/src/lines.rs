@@ -23,12 +23,10 @@ pub fn command_line(input: &[u8]) {
         Ok(command) => command,
         Err(error) => return assert!(!error.to_string().is_empty()),
     };
-    // What may end in a log tells no password.
-    if let Command::Pass(password) = &command
-        && password.expose().len() > 12
-    {
-        let told = format!("{command:?}");
-        assert!(!told.as_bytes().windows(password.expose().len()).any(|part| part == password.expose()));
+    // What may end in a log is the same whatever the password.
+    if let Command::Pass(_) = &command {
+        let other = Command::Pass(Secret::new(b"another").expect("a password"));
+        assert_eq!(format!("{command:?}"), format!("{other:?}"));
     }
     let mut line = Vec::new();
     command.encode(&mut line).expect("a Vec has room");
