@@ -4,6 +4,9 @@
 //! load slows both sides of a pair, so the ratio stays meaningful where the MB/s do not.
 #![expect(clippy::print_stdout, reason = "the table is the purpose of the program")]
 
+#[path = "shared/text.rs"]
+mod text;
+
 use memchr::memmem;
 use pop3_proto::body::{BodyDecoder, BodyEncoder, BodyRules, BodyStep, Measure, TopFilter};
 use std::hint::black_box;
@@ -18,19 +21,19 @@ const PAIRS: usize = 31;
 fn main() {
     println!("{:<40} {:>9} {:>9} {:>6}", "", "MB/s", "base MB/s", "ratio");
     for (text, every) in [("no dots", 0), ("a dot every 50 lines", 50), ("a dot on every line", 1)] {
-        let wire = lines(b"\r\n", b"..", every);
+        let wire = text::lines(MESSAGE, b"\r\n", b"..", every);
         row(&format!("decode, {text}"), &wire, decode);
-        let source = lines(b"\r\n", b".", every);
+        let source = text::lines(MESSAGE, b"\r\n", b".", every);
         row(&format!("encode CRLF, {text}"), &source, encode);
-        let source = lines(b"\n", b".", every);
+        let source = text::lines(MESSAGE, b"\n", b".", every);
         row(&format!("encode LF, {text}"), &source, encode);
     }
-    let source = lines(b"\r\n", b".", 0);
+    let source = text::lines(MESSAGE, b"\r\n", b".", 0);
     row("encode CRLF, NUL masked", &source, |src, dst| {
         encode_with(BodyRules::new().with_mask_nul(true), src, dst)
     });
     row("measure CRLF", &source, measure);
-    row("measure LF", &lines(b"\n", b".", 0), measure);
+    row("measure LF", &text::lines(MESSAGE, b"\n", b".", 0), measure);
     row("top, all lines", &source, |src, _| {
         let mut filter = TopFilter::new(u64::MAX);
         src.chunks(PIECE).map(|piece| filter.take(piece).0.len()).sum()
@@ -41,23 +44,6 @@ fn main() {
     row("encode LF, dot lines", &b".\n".repeat(MESSAGE / 2), encode);
     row("decode, no line ends", &vec![b'x'; MESSAGE], decode);
     row("encode, no line ends", &vec![b'x'; MESSAGE], encode);
-}
-
-/// A header separator and lines of 60 to 76 octets; each `every`th begins with `dot`.
-fn lines(end: &[u8], dot: &[u8], every: usize) -> Vec<u8> {
-    let mut out = end.to_vec();
-    for n in 1usize.. {
-        if out.len() >= MESSAGE {
-            break;
-        }
-        if every != 0 && n % every == 0 {
-            out.extend(dot);
-        }
-        let length = 60 + n * 7 % 17;
-        out.extend((0..length).map(|i| b"the quick brown fox. jumps over 13 lazy dogs, "[(n + i) % 46]));
-        out.extend(end);
-    }
-    out
 }
 
 /// One search and one copy of all octets.
