@@ -35,7 +35,9 @@ pub(crate) fn lines(wire: &[u8], bare: bool) -> (Vec<&[u8]>, &[u8]) {
 
 /// Whether a `+OK` to this command has more behind its first line.
 fn is_multi_line(command: &[u8]) -> bool {
-    let words: Vec<&[u8]> = command.split(|&octet| octet == b' ').filter(|word| !word.is_empty()).collect();
+    // A tab may stand at the end, where that is tolerated.
+    let words: Vec<&[u8]> =
+        command.split(|octet| b" \t".contains(octet)).filter(|word| !word.is_empty()).collect();
     let Some((verb, arguments)) = words.split_first() else { return false };
     match verb.to_ascii_uppercase().as_slice() {
         b"CAPA" | b"RETR" | b"TOP" => true,

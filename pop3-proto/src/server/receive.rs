@@ -60,7 +60,7 @@ impl Server {
     fn command<'i>(&mut self, line: &'i [u8]) -> ServerEvent<'i> {
         // Trailing blanks of a line typed by hand; those of a password belong to it (PB-Q53).
         let password = line.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"PASS "));
-        let line = if self.lenient && !password { line.trim_ascii_end() } else { line };
+        let line = if self.lenient && !password { without_blanks(line) } else { line };
         let rejection = match Command::parse(line) {
             Ok(command) if self.success(command.verb()).is_some() => {
                 trace!("server: {} in {:?}", command.verb(), self.state);
@@ -94,4 +94,12 @@ impl Server {
 /// Whether the line that is coming in is an `AUTH` with arguments, which may be longer (R5034-4.7).
 fn is_auth(input: &[u8]) -> bool {
     input.get(..5).is_some_and(|head| head.eq_ignore_ascii_case(b"AUTH "))
+}
+
+fn without_blanks(mut line: &[u8]) -> &[u8] {
+    // No other white space: a bare CR is part of a command, and makes it wrong.
+    while let [head @ .., b' ' | b'\t'] = line {
+        line = head;
+    }
+    line
 }

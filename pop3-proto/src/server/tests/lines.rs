@@ -204,6 +204,10 @@ fn pb_q53_lf_and_trailing_blanks_only_if_tolerated() {
                 .ends_with("-ERR [AUTH] authentication failed\r\n")
         );
         assert!(world.ask("USER  alice\r\n").starts_with("-ERR"), "doubled blanks stay an error");
+        for end in ["\r", "\r\t", "\r ", "\u{b}", "\u{c}", "\0"] {
+            let said = World::new(config, true).ask(&format!("CAPA{end}\r\n"));
+            assert_eq!(said.lines().last().map(|line| line.starts_with("-ERR")), Some(true), "{end:?}");
+        }
     }
 }
 
