@@ -114,7 +114,7 @@ fn answer(
                 }
                 session.opened(&mut room).expect("a reply is owed");
             }
-            Step::Event(Request::Message { number }) => {
+            Step::Event(Request::Message { number, .. }) => {
                 session.start_message(&mut room).expect("a reply is owed");
                 let mut source = MAIL[number.index()];
                 while !source.is_empty() {

@@ -255,10 +255,10 @@ fn act(
             session.refuse(Refusal::Credentials, out).expect("a reply is owed");
         }
         Request::Sasl(input) => exchange(session, input, served, out),
-        Request::Message { number } if served.shy && number.get() == 2 => {
+        Request::Message { number, .. } if served.shy && number.get() == 2 => {
             session.refuse(Refusal::Gone, out).expect("a reply is owed");
         }
-        Request::Message { number } => {
+        Request::Message { number, .. } => {
             session.start_message(out).expect("a reply is owed");
             let mut source = MAIL[number.index()];
             while !source.is_empty() {

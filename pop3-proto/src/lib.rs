@@ -124,6 +124,7 @@ pub mod body;
 mod buffer;
 mod client;
 mod codec;
+mod deadline;
 pub mod discovery;
 mod error;
 mod limits;
@@ -144,6 +145,7 @@ pub use codec::{
     ReplyLine, ReplyShape, ResponseCode, ScanListing, Secret, Status, StatusLine, UNIQUE_ID_OCTETS, UniqueId,
     UniqueIdError, UniqueIdListing, Verb, Words, encode_status, encode_status_utf8, parse_number,
 };
+pub use deadline::Deadlines;
 pub use error::{ApiMisuse, Error, PeerMisbehaved, ReplyError, SendError};
 pub use limits::{ClientLimits, ClientTolerances, ServerLimits, Timeout, WaitingFor};
 pub use uri::{PercentDecoded, PopUrl, PopUrlError, UrlAuth, UrlHost, UrlTls};

@@ -27,6 +27,8 @@ pub struct ClientLimits {
     pub message: u64,
     /// Octets of a command that is sent. Default 255 (R2449-4.2).
     pub command: usize,
+    /// How long the TLS handshake after `STLS` may take. Default 20 s.
+    pub handshake: Duration,
     /// How long to wait for the greeting. Default 60 s.
     pub greeting: Duration,
     /// How long to wait for the first octets of a reply, and for more of it. Default 60 s.
@@ -48,6 +50,7 @@ impl ClientLimits {
         list_lines: 1_000_000,
         message: 256 << 20,
         command: 255,
+        handshake: Duration::from_secs(20),
         greeting: Duration::from_secs(60),
         reply: Duration::from_secs(60),
         login: Duration::from_secs(300),
@@ -128,7 +131,8 @@ impl Default for ServerLimits {
     }
 }
 
-/// How long the driver may wait for input, and for what. Expiry is an input: see `timed_out`.
+/// How long the driver may wait for input, and for what. From when that counts is for [`Deadlines`](crate::Deadlines) to
+/// keep; expiry is an input: see `timed_out`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeout {
@@ -144,13 +148,15 @@ pub struct Timeout {
 pub enum WaitingFor {
     /// Client: the greeting.
     Greeting,
+    /// Client: the TLS handshake after `STLS`, from its begin to its end.
+    Handshake,
     /// Client: a reply, or more of it.
     Reply,
     /// Client: the reply to a login command.
     LoginReply,
     /// Client: the reply to `QUIT`.
     QuitReply,
-    /// Server: a login; counted from the connection, and not renewed by octets.
+    /// Server: a login, or the handshake before it; counted from the connection, and not renewed by octets.
     Login,
     /// Server: the next command; renewed by each complete command and by output progress (R1939-3.17).
     Command,
@@ -162,6 +168,7 @@ impl core::fmt::Display for WaitingFor {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Greeting => "the greeting",
+            Self::Handshake => "the TLS handshake",
             Self::Reply => "a reply",
             Self::LoginReply => "the reply to the login",
             Self::QuitReply => "the reply to QUIT",

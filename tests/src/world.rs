@@ -108,7 +108,7 @@ impl<'c> World<'c> {
                 self.plain(initial.base64().as_bytes(), out);
             }
             Request::Sasl(SaslInput::Response(response)) => self.plain(response.as_bytes(), out),
-            Request::Message { number } => self.send(*number, out),
+            Request::Message { number, .. } => self.send(*number, out),
             Request::StartTls => self.session.tls_started().unwrap(),
             Request::Commit => {
                 self.committed = Some(self.session.marked().map(|message| message.number.get()).collect());
@@ -130,9 +130,7 @@ impl<'c> World<'c> {
             return self.session.refuse(refusal, out).unwrap();
         }
         for (octets, id) in &self.mail {
-            let mut measure = Measure::new(self.rules);
-            measure.update(octets);
-            self.session.add_message(measure.finish(), id.as_bytes()).unwrap();
+            self.session.add_message(Measure::of(octets, self.rules), id.as_bytes()).unwrap();
         }
         self.session.opened(out).unwrap();
     }

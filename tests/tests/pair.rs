@@ -155,7 +155,7 @@ fn serve(
                 }
                 session.opened(&mut room).unwrap();
             }
-            Step::Event(Request::Message { number }) => {
+            Step::Event(Request::Message { number, .. }) => {
                 session.start_message(&mut room).unwrap();
                 let mut source = model[number.index()].as_slice();
                 while !source.is_empty() {
@@ -191,9 +191,7 @@ fn serve(
 }
 
 fn measured(mail: &[u8]) -> u64 {
-    let mut measure = Measure::new(BodyRules::new());
-    measure.update(mail);
-    measure.finish()
+    Measure::of(mail, BodyRules::new())
 }
 
 fn session(seed: u64) {

@@ -60,7 +60,7 @@ impl<T: Stream> Connection<'_, T> {
             #[cfg(feature = "legacy-md5")]
             Request::Apop { name, digest } => self.log_in_by_digest(name, digest),
             Request::Sasl(message) => self.take_sasl_message(message),
-            Request::Message { number } => self.send_message(number),
+            Request::Message { number, .. } => self.send_message(number),
             Request::StartTls => self.start_tls(behind),
             Request::Commit => self.commit(),
             Request::Close(reason) => Err(reason.into()),

@@ -55,8 +55,6 @@ struct Stored {
 
 impl Stored {
     fn new(unique_id: [u8; 16], content: Arc<[u8]>, rules: BodyRules) -> Self {
-        let mut measure = Measure::new(rules);
-        measure.update(&content);
         let mut check = HeaderCheck::new();
         check.update(&content);
         let surrogate = check.needs_utf8().then(|| {
@@ -64,7 +62,7 @@ impl Stored {
             // Memory can be read.
             surrogate::measure(&mut reader, rules, &mut [0; 4096]).unwrap_or_default()
         });
-        Self { unique_id, octets: measure.finish(), surrogate, content }
+        Self { unique_id, octets: Measure::of(&content, rules), surrogate, content }
     }
 }
 

@@ -24,6 +24,15 @@ impl Measure {
         Self { scan: Scan::new(rules) }
     }
 
+    /// The size of a message that is in memory whole: [`new`](Self::new), [`update`](Self::update) and
+    /// [`finish`](Self::finish) in one.
+    #[must_use]
+    pub fn of(stored: &[u8], rules: BodyRules) -> u64 {
+        let mut measure = Self::new(rules);
+        measure.update(stored);
+        measure.finish()
+    }
+
     /// Counts the next stored octets.
     pub fn update(&mut self, src: &[u8]) {
         let mut rest = src;

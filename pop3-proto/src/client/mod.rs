@@ -349,13 +349,15 @@ impl<const DEPTH: usize> Client<DEPTH> {
         self.fail(Error::TimedOut)
     }
 
-    /// How long to wait for input, and for what; `None` if no input is due.
+    /// How long to wait for input, and for what; `None` if no input is due: all commands are answered, or the session is
+    /// over and there is nothing to do but to close.
     ///
     /// The answer may change with every call of `send`, `authenticate`, `respond`, `cancel`, `receive` and
-    /// `tls_started`. The wait begins anew with every octet received.
+    /// `tls_started`. The wait begins anew with every octet; [`Deadlines`](crate::Deadlines) keeps count of that.
     pub fn timeout(&self) -> Option<Timeout> {
         let waiting_for = match (self.state, self.queue.front().map(|of| of.verb)) {
             (State::Greeting, _) => WaitingFor::Greeting,
+            (State::Tls, _) => WaitingFor::Handshake,
             (_, Some(Verb::Pass | Verb::Apop | Verb::Auth)) => WaitingFor::LoginReply,
             (_, Some(Verb::Quit)) => WaitingFor::QuitReply,
             (_, Some(_)) => WaitingFor::Reply,
@@ -364,6 +366,7 @@ impl<const DEPTH: usize> Client<DEPTH> {
         };
         let limit = match waiting_for {
             WaitingFor::Greeting => self.limits.greeting,
+            WaitingFor::Handshake => self.limits.handshake,
             WaitingFor::LoginReply => self.limits.login,
             WaitingFor::QuitReply => self.limits.quit,
             _ => self.limits.reply,

@@ -348,11 +348,13 @@ impl Server {
         self.close();
     }
 
-    /// How long to wait for input, and for what; `None` while a reply is owed or the session is over.
+    /// How long to wait for input, and for what; `None` while a reply is owed or the session is over. The handshake after
+    /// `STLS` is a part of the wait for the login (R32).
     ///
-    /// The answer may change with every call of `receive` and of the methods that write.
+    /// The answer may change with every call of `receive` and of the methods that write. From when a wait counts is for
+    /// [`Deadlines`](crate::Deadlines) to keep.
     pub fn timeout(&self) -> Option<Timeout> {
-        if !self.wants_input() {
+        if !self.wants_input() && !matches!(self.state, State::Tls) {
             return None;
         }
         let (waiting_for, limit) = match self.state {

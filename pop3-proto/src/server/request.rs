@@ -34,6 +34,8 @@ pub enum Request<'i> {
     Message {
         /// Which.
         number: MessageNumber,
+        /// `TOP`: the header and so many lines of the body are asked for. `None`: all of it, by `RETR`.
+        lines: Option<u64>,
     },
     /// The `+OK` to `STLS` is in the output: flush it, do the handshake, call [`Session::tls_started`]; or close.
     StartTls,

@@ -473,7 +473,7 @@ impl<'c, S: Storage> Session<'c, S> {
                 Ok(message) => {
                     let top = if let Command::Top { lines, .. } = command { Some(lines) } else { None };
                     self.pending = Pending::Message { octets: message.octets, top };
-                    return Ok(Some(Request::Message { number }));
+                    return Ok(Some(Request::Message { number, lines: top }));
                 }
                 Err(_) => self.no_such_message(out)?,
             },

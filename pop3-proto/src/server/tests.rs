@@ -153,7 +153,7 @@ impl<'c> World<'c> {
                 self.open(sent == (b"alice", b"c4c9334bac560ecc979e58001b3e22fb"), out);
             }
             Step::Event(Request::Sasl(input)) => self.sasl(input, out),
-            Step::Event(Request::Message { number }) => self.send(*number, out),
+            Step::Event(Request::Message { number, .. }) => self.send(*number, out),
             Step::Event(Request::StartTls) => {
                 self.handshakes += 1;
                 self.session.tls_started().unwrap();
@@ -171,9 +171,8 @@ impl<'c> World<'c> {
             return self.session.refuse(Refusal::Credentials, out).unwrap();
         }
         for (octets, id) in &self.mail {
-            let mut measure = crate::body::Measure::new(self.rules);
-            measure.update(octets);
-            self.session.add_message(measure.finish(), id.as_bytes()).unwrap();
+            let octets = crate::body::Measure::of(octets, self.rules);
+            self.session.add_message(octets, id.as_bytes()).unwrap();
         }
         self.session.opened(out).unwrap();
     }

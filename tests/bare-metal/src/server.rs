@@ -68,7 +68,7 @@ pub(crate) fn run() -> Result<(), &'static str> {
         window = window.saturating_sub(received.consumed);
         match received.step {
             Step::Event(Request::Sasl(input)) => login(&mut session, &mut exchange, input, &mut out)?,
-            Step::Event(Request::Message { number }) => {
+            Step::Event(Request::Message { number, .. }) => {
                 let (_, _, mut mail) =
                     *MAIL.get(number.index()).ok_or("asked for a message that is not there")?;
                 session.start_message(&mut out).map_err(|_| "the message was not started")?;

@@ -148,3 +148,23 @@ fn pb_s51_r6856_2_4_every_octet_travels() {
     let head = format!("+OK {} octets\r\n", want.len());
     assert_eq!(world.said, [head.as_bytes(), &want, b".\r\n"].concat());
 }
+
+#[test]
+fn r1939_5_8_r1939_7_1_the_driver_is_told_how_much_of_a_message_is_asked_for() {
+    for (command, want) in [("RETR 2", None), ("TOP 2 0", Some(0)), ("top 2 7", Some(7))] {
+        let (mut session, mut out) =
+            (Session::new(SessionConfig::DEFAULT, true, HeapStorage::new(9)), Vec::new());
+        session.greet(&mut out).unwrap();
+        assert!(matches!(session.receive(LOGIN, &mut out).unwrap().step, Step::Event(Request::Login { .. })));
+        session.add_message(10, b"a").unwrap();
+        session.add_message(10, b"b").unwrap();
+        session.opened(&mut out).unwrap();
+        let input = format!("{command}\r\n");
+        match session.receive(input.as_bytes(), &mut out).unwrap().step {
+            Step::Event(Request::Message { number, lines }) => {
+                assert_eq!((number.get(), lines), (2, want), "{command}");
+            }
+            other => panic!("{command}: {other:?}"),
+        }
+    }
+}

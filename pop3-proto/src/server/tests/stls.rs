@@ -181,3 +181,15 @@ fn r2595_4_9_stls_is_announced_only_where_it_can_succeed() {
     world.heard();
     assert!(!world.ask("CAPA\r\n").contains("STLS"), "no certificate was promised");
 }
+
+#[test]
+fn r32_the_handshake_is_a_part_of_the_wait_for_the_login() {
+    let (mut session, mut out) = (Session::new(everything(), false, HeapStorage::new(1)), Vec::new());
+    session.greet(&mut out).unwrap();
+    let before = session.timeout().unwrap();
+    assert_eq!(before.waiting_for, WaitingFor::Login);
+    assert_eq!(session.receive(b"STLS\r\n", &mut out).unwrap().step, Step::Event(Request::StartTls));
+    assert_eq!(session.timeout(), Some(before));
+    session.tls_started().unwrap();
+    assert_eq!(session.timeout(), Some(before));
+}

@@ -10,7 +10,8 @@ use crate::simulation::model::Violation;
 pub(super) enum Ask {
     Login(Vec<u8>),
     Sasl(Exchange),
-    Message(MessageNumber),
+    /// The number, and whether all of it is asked for.
+    Message(MessageNumber, bool),
     StartTls,
     Commit,
     Close(CloseReason),
@@ -30,7 +31,7 @@ pub(super) fn ask(request: Request<'_>) -> Result<Ask, Violation> {
         }),
         Request::Sasl(SaslInput::Response(text)) => Ask::Sasl(Exchange::Response(decoded(text))),
         Request::Sasl(SaslInput::Ended) => Ask::Sasl(Exchange::Ended),
-        Request::Message { number } => Ask::Message(number),
+        Request::Message { number, lines } => Ask::Message(number, lines.is_none()),
         Request::StartTls => Ask::StartTls,
         Request::Commit => Ask::Commit,
         Request::Close(reason) => Ask::Close(reason),

@@ -23,7 +23,12 @@ pub(super) enum Ending {
 }
 
 impl Server {
-    pub(super) fn open_message(&mut self, number: MessageNumber, cx: &mut Cx) -> Result<(), Violation> {
+    pub(super) fn open_message(
+        &mut self,
+        number: MessageNumber,
+        whole: bool,
+        cx: &mut Cx,
+    ) -> Result<(), Violation> {
         if self.fails(Tally::MessageFault, cx) {
             cx.sessions[self.id].openings.push_back(false);
             let refusal = cx.random.pick(&[Refusal::Gone, Refusal::Temporary]);
@@ -38,9 +43,6 @@ impl Server {
         let letter = Rc::clone(letter);
         let (mut end, mut ending) = (letter.stored.len(), Ending::Whole);
         // Of TOP nobody knows how long it must be.
-        let heard = &cx.sessions[self.id].heard;
-        let line = heard[..heard.len() - 2].rsplit(|octet| *octet == b'\n').next().unwrap_or_default();
-        let whole = line[..4.min(line.len())].eq_ignore_ascii_case(b"RETR");
         if end > 0 && whole && self.fails(Tally::SizeFault, cx) {
             let short = cx.random.below(end);
             // One that comes to the same size with other octets cannot be told from a good one.

@@ -341,7 +341,7 @@ impl Server {
                 self.check(user, &password, Tally::UserPass, cx)?;
             }
             Ask::Sasl(exchange) => self.take_sasl(exchange, cx)?,
-            Ask::Message(number) => self.open_message(number, cx)?,
+            Ask::Message(number, whole) => self.open_message(number, whole, cx)?,
             Ask::StartTls => self.doing = Doing::Gate,
             Ask::Commit => {
                 let ids = cx.commit_asked(self.id, self.session.marked().map(|entry| entry.number))?;
