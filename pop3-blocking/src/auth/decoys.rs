@@ -22,6 +22,9 @@ pub struct Decoys {
 /// The length of the salts made up here, and of those in a users file's new entries, in octets.
 pub(super) const SALT_OCTETS: usize = 16;
 
+/// The length of the secrets made up here, in octets.
+const SECRET_OCTETS: usize = 16;
+
 impl Decoys {
     /// Decoys from a random secret that lives as long as the value; `None` if there are no random octets to be had
     /// (no cryptography provider).
@@ -51,13 +54,17 @@ impl Decoys {
         salt.get(..SALT_OCTETS).unwrap_or(&*salt).to_vec()
     }
 
-    /// A password that nobody has.
+    /// A password that nobody has. It has 16 octets, so that a digest over it takes no longer than over those that people
+    /// choose.
     pub fn secret(&self, user: &str) -> SharedSecret {
-        SharedSecret::new(self.compute("secret", user, ScramHash::Sha1).to_vec())
+        let secret = self.compute("secret", user, ScramHash::Sha1);
+        SharedSecret::new(secret.get(..SECRET_OCTETS).unwrap_or(&*secret))
     }
 
     /// HMAC of what makes the value another one; no two of the inputs run together.
-    fn compute(&self, what: &str, user: &str, hash: ScramHash) -> Zeroizing<[u8; 64]> {
+    fn compute(&self, what: &'static str, user: &str, hash: ScramHash) -> Zeroizing<[u8; 64]> {
+        #[cfg(test)]
+        super::work::note(super::work::Work::MakeUp(what));
         let mut out = Zeroizing::new([0; 64]);
         // A key of any length will do.
         if let Ok(mut mac) = Hmac::<Sha512>::new_from_slice(&self.secret) {

@@ -8,12 +8,6 @@ use pop3_proto::sasl::server::{self, ScramHash};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-#[cfg(test)]
-std::thread_local! {
-    /// The iterations of all keys that this thread has derived.
-    pub(super) static DERIVED: core::cell::Cell<u32> = const { core::cell::Cell::new(0) };
-}
-
 /// What a server keeps of a password for SCRAM (RFC 5802 section 3): nobody can log in with it elsewhere, but who has
 /// it can try passwords.
 ///
@@ -59,7 +53,7 @@ impl ScramKeys {
         let mut server_key = Zeroizing::new(vec![0; hash.octets()]);
         derive_keys(hash, password, &salt, iterations, &mut stored_key, &mut server_key)?;
         #[cfg(test)]
-        DERIVED.with(|derived| derived.set(derived.get() + iterations));
+        super::work::note(super::work::Work::Derive(iterations));
         Ok(Self { salt, iterations, stored_key, server_key })
     }
 

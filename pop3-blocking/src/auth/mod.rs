@@ -17,6 +17,8 @@ mod memory;
 mod token;
 #[cfg(feature = "passwd")]
 mod users_file;
+#[cfg(test)]
+pub(crate) mod work;
 
 pub use decoys::Decoys;
 pub use keys::{ScramKeys, SharedSecret};

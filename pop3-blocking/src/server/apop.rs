@@ -40,6 +40,8 @@ impl<T: Stream> Connection<'_, T> {
         let user = core::str::from_utf8(name).map_err(|_| Refusal::Credentials)?;
         let user = self.prepared(user)?;
         let secret = self.secret(APOP, &user)?;
+        #[cfg(test)]
+        crate::auth::work::note(crate::auth::work::Work::Verify("secret"));
         if !apop::matches(timestamp, secret.expose(), digest) {
             return Err(Refusal::Credentials);
         }

@@ -84,6 +84,19 @@ enum Given {
     TokenRejected(Option<String>),
 }
 
+#[cfg(test)]
+impl Given {
+    fn note(&self) {
+        use crate::auth::work::{Work, note};
+        note(Work::Verify(match self {
+            Self::Accepted(_) => "accepted",
+            Self::Keys(_) => "keys",
+            Self::Secret(_) => "secret",
+            Self::TokenRejected(_) => "rejected",
+        }));
+    }
+}
+
 impl<T: Stream> Connection<'_, T> {
     /// `PASS`.
     pub(super) fn log_in_by_password(&mut self, password: Secret<'_>) -> Result<(), Outcome> {
@@ -221,6 +234,8 @@ impl<T: Stream> Connection<'_, T> {
                 }
                 Next::Give(given) => given,
             };
+            #[cfg(test)]
+            given.note();
             let answer = match &given {
                 Given::Accepted(_) => Answer::Accepted,
                 Given::Keys(keys) => Answer::ScramKeys(keys.borrow()),
@@ -287,9 +302,11 @@ impl<T: Stream> Connection<'_, T> {
 
     /// The secret of `user`, or one that nobody has.
     pub(super) fn secret(&self, mechanism: &str, user: &str) -> Result<SharedSecret, Refusal> {
+        // Made whether it is needed or not, so that the time does not tell.
+        let decoy = self.shared.decoys.as_ref().map(|decoys| decoys.secret(user));
         let known = self.check(mechanism, |users, cx| users.secret(cx, user));
-        match (known, &self.shared.decoys) {
-            (Err(Refusal::Credentials), Some(decoys)) => Ok(decoys.secret(user)),
+        match (known, decoy) {
+            (Err(Refusal::Credentials), Some(decoy)) => Ok(decoy),
             (known, _) => known,
         }
     }

@@ -1,4 +1,4 @@
-//! The autologout, with minutes made milliseconds. All else is tested from outside.
+//! The autologout, with minutes made milliseconds, and the work of a login. All else is tested from outside.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -14,6 +14,8 @@ use super::{Limits, Outcome, Policy, Server};
 use crate::Stream;
 use crate::auth::MemoryUsers;
 use crate::store::MemoryStore;
+
+mod equal_work;
 
 const LOG_IN: &str = "USER mrose\r\nPASS secret\r\nDELE 1\r\n";
 const LOGGED_IN: &str = "+OK POP3 server ready\r\n+OK send PASS\r\n+OK maildrop has 1 message (8 octets)\r\n\

@@ -29,9 +29,10 @@
 //!
 //! # Equal work
 //!
-//! A refusal takes at least one check of the most expensive entry of the file, whether the user exists or not
-//! (R4422-3.6, R1939-7.5). That is the same work for all users if all entries have one scheme and cost; in a mixed
-//! file a user with a cheaper hash takes that much longer. The server's fixed delay covers the rest.
+//! A refusal takes one check of each kind of entry in the file, a kind being a scheme with its costs, whether the user
+//! exists or not and whatever their own entry is (R4422-3.6, R1939-7.5). So keep the kinds few: what a refusal costs is
+//! the sum of them. Of more than eight the most expensive eight are checked, and users of the others take longer by
+//! their own check; the server's fixed delay covers that.
 //!
 //! For SCRAM a user who is unknown, or has no keys for the hash, is shown the iteration count that most users have and a
 //! salt that is the same at each try ([`Decoys`]). If there is any `PLAIN` entry, keys are derived at each login, 4,096

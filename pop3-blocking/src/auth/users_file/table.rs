@@ -20,14 +20,17 @@ const EXTRA_FIELDS: usize = 7;
 /// The extra field of a user who may log in under TLS only.
 const REQUIRE_TLS: &str = "require_tls";
 
+/// How many kinds of work a refusal is made of at most.
+const KINDS_MAX: usize = 8;
+
 /// How many iteration counts are told apart: in a file with more of them there is hardly a common one.
 const COUNTS_MAX: usize = 64;
 
 /// The entries of one file.
 pub(super) struct Table {
     users: HashMap<String, Entry>,
-    /// The entry whose check costs most: what a refusal is made of. `None` if there is no entry.
-    decoy: Option<Arc<Stored>>,
+    /// An entry of each kind of work, those that cost most: what a refusal is made of.
+    decoys: Vec<Arc<Stored>>,
     /// Some keys for SCRAM are derived at each login, so all are.
     derives: bool,
     /// The iterations that most users have, for each hash of [`ScramHash::ALL`].
@@ -77,13 +80,11 @@ impl Table {
     }
 
     fn new(users: HashMap<String, Entry>) -> Self {
-        let mut decoy: Option<Arc<Stored>> = None;
+        let mut decoys = Vec::with_capacity(KINDS_MAX);
         let (mut derives, mut mechanisms) = (false, Mechanisms::NONE);
         let mut counts = [const { Counts::new() }; 3];
         for stored in users.values().flat_map(Entry::all) {
-            if decoy.as_ref().is_none_or(|decoy| decoy.cost() < stored.cost()) {
-                decoy = Some(Arc::clone(stored));
-            }
+            add_kind(&mut decoys, stored);
             derives |= matches!(**stored, Stored::Plain(_));
             mechanisms = mechanisms | stored.mechanisms();
             for (hash, counts) in ScramHash::ALL.iter().zip(&mut counts) {
@@ -95,7 +96,7 @@ impl Table {
             }
         }
         let iterations = counts.each_ref().map(Counts::most_common);
-        Self { users, decoy, derives, iterations, mechanisms }
+        Self { users, decoys, derives, iterations, mechanisms }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -126,8 +127,9 @@ impl Table {
                 return Ok(true);
             }
         }
-        if let Some(decoy) = &self.decoy {
-            if known.is_none_or(|stored| stored.cost() < decoy.cost()) {
+        // A refusal has done one check of each kind, whoever it is for.
+        for decoy in &self.decoys {
+            if known.is_none_or(|stored| !stored.is_like(decoy)) {
                 // Only its work is wanted: the password may even be right, for somebody else.
                 let _ = core::hint::black_box(decoy.verify(password)?);
             }
@@ -183,6 +185,18 @@ impl Table {
 
     fn known(&self, user: &str, tls: bool) -> Option<&Entry> {
         self.users.get(user).filter(|entry| tls || !entry.require_tls)
+    }
+}
+
+/// Keeps `stored` if it is work of a new kind, and among those that cost most. Most expensive first.
+fn add_kind(decoys: &mut Vec<Arc<Stored>>, stored: &Arc<Stored>) {
+    if stored.cost() == 0 || decoys.iter().any(|decoy| decoy.is_like(stored)) {
+        return;
+    }
+    let place = decoys.partition_point(|decoy| decoy.cost() >= stored.cost());
+    if place < KINDS_MAX {
+        decoys.truncate(KINDS_MAX - 1);
+        decoys.insert(place, Arc::clone(stored));
     }
 }
 

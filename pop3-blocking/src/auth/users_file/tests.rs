@@ -2,9 +2,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::scheme::tests::SPENT;
 use super::*;
-use crate::auth::keys::DERIVED;
+use crate::auth::work;
 
 // crypt(3) of libxcrypt 4.4, for "correct horse battery"
 const BCRYPT: &str = "$2b$04$abcdefghijklmnopqrstuuqREtd3VJD2QVZbuFskFSLk6eRIrQoOS";
@@ -25,9 +24,9 @@ fn problem(text: &[u8]) -> (usize, LineProblem) {
 
 /// What a check of `password` for `user` says and costs.
 fn spent(table: &Table, user: &str, password: &[u8]) -> (bool, u64) {
-    SPENT.with(|spent| spent.set(0));
+    work::take();
     let said = table.check(user, password, true).unwrap();
-    (said, SPENT.with(std::cell::Cell::get))
+    (said, work::spent().0)
 }
 
 /// A file that goes when the value does.
@@ -82,7 +81,7 @@ fn a_wrong_line_is_named_by_number_and_kind_not_by_content() {
 }
 
 #[test]
-fn pb_s48_unknown_user_costs_what_the_most_expensive_entry_costs() {
+fn pb_s48_unknown_user_costs_what_each_known_one_costs() {
     let one = table(&format!("a:{BCRYPT}\nb:{BCRYPT}"));
     let wrong = spent(&one, "a", b"wrong");
     assert!(!wrong.0 && wrong.1 > 100_000);
@@ -91,12 +90,28 @@ fn pb_s48_unknown_user_costs_what_the_most_expensive_entry_costs() {
     }
     assert_eq!(spent(&one, "a", RIGHT), (true, wrong.1));
 
-    let mixed = table(&format!("a:{{PLAIN}}x\nb:{SHA256}\nc:{BCRYPT}"));
+    // One check of each kind, whoever is asked about.
+    let mixed =
+        table(&format!("a:{{PLAIN}}x\nb:{SHA256}\nc:{BCRYPT}\nd:{BCRYPT}\ne:{SCRAM_256}\nf:{{EXTERNAL}}"));
     let unknown = spent(&mixed, "nobody", b"x");
-    assert_eq!(unknown, (false, mixed.cost("b")));
-    assert_eq!(spent(&mixed, "b", b"x"), unknown);
-    assert_eq!(spent(&mixed, "a", b"y"), (false, unknown.1 + 1));
+    let each = ["a", "b", "c", "e"].map(|user| mixed.cost(user));
+    assert_eq!(unknown, (false, each.iter().sum()));
+    for user in ["a", "b", "c", "d", "e", "f"] {
+        assert_eq!(spent(&mixed, user, b"y"), unknown, "{user}");
+    }
+    assert_eq!(spent(&mixed, "a", b"x"), (true, each[0]));
     assert!(!table("").check("nobody", b"x", true).unwrap());
+}
+
+#[test]
+fn a_refusal_makes_eight_kinds_of_checks_at_most() {
+    let rounds = |n: u32| SHA256.replace("=12345$", &format!("={}$", 1000 + n));
+    let users: String = (0..20).map(|n| format!("u{n}:{}\n", rounds(n))).collect();
+    let users = table(&users);
+    let dearest: u64 = (12..20).map(|n| users.cost(&format!("u{n}"))).sum();
+    assert_eq!(spent(&users, "nobody", b"x"), (false, dearest));
+    assert_eq!(spent(&users, "u15", b"x"), (false, dearest));
+    assert_eq!(spent(&users, "u0", b"x"), (false, dearest + users.cost("u0")));
 }
 
 #[test]
@@ -167,9 +182,9 @@ fn pb_s48_keys_for_scram_cost_the_same_whoever_asks() {
         let users = table(&format!("{plain}a:{SCRAM_256}\nb:{BCRYPT}\nc:{{EXTERNAL}}\nd:{{SECRET}}x"));
         let decoys = Decoys::random().unwrap();
         for user in ["p", "a", "b", "c", "d", "nobody"] {
-            DERIVED.with(|derived| derived.set(0));
+            work::take();
             users.scram_keys(user, ScramHash::Sha256, true, &decoys);
-            assert_eq!(DERIVED.with(std::cell::Cell::get), iterations, "{user}");
+            assert_eq!(work::spent().1, iterations, "{user}");
         }
     }
 }
@@ -226,13 +241,12 @@ fn r8314_4_3_who_must_use_tls_is_nobody_without_it() {
         "a:{BCRYPT}:1000:1000::/home/a::nologin require_tls\nb:{BCRYPT}:require_tls\nc:{{SECRET}}x::::::require_tls"
     ));
     assert!(users.check("a", RIGHT, true).unwrap() && users.check("b", RIGHT, false).unwrap());
-    SPENT.with(|spent| spent.set(0));
+    work::take();
     assert!(!users.check("nobody", RIGHT, false).unwrap());
-    let refused = SPENT.with(std::cell::Cell::get);
+    let refused = work::spent();
     for password in [RIGHT, b"wrong"] {
-        SPENT.with(|spent| spent.set(0));
         assert!(!users.check("a", password, false).unwrap());
-        assert_eq!(SPENT.with(std::cell::Cell::get), refused);
+        assert_eq!(work::spent(), refused);
     }
     assert!(users.secret("c", true).is_some() && users.secret("c", false).is_none());
 }

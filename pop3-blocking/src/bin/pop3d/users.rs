@@ -63,3 +63,36 @@ impl Authenticator for Users {
         if self.file.is_certificate_only(who.name()) { Err(TokenError::REJECTED) } else { Ok(who) }
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use pop3_blocking::pop3_proto::Secret;
+
+    use super::*;
+
+    #[test]
+    fn pb_s48_r4422_3_6_the_program_for_tokens_runs_once_whoever_the_client_wants_to_be() {
+        let path = |name| std::env::temp_dir().join(format!("pop3d-users-{}-{name}", std::process::id()));
+        let (users, program, runs) = (path("file"), path("program"), path("runs"));
+        std::fs::write(&users, "mrose:{PLAIN}secret\nkim:{EXTERNAL}\n").unwrap();
+        std::fs::write(&program, format!("#!/bin/sh\necho run >>'{}'\nexit 1\n", runs.display())).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let tokens = Some(TokenCheck::new(&program));
+        let all = Users::new(UsersFile::load(&users).unwrap(), CertificateMap::default(), tokens);
+        let cx = LoginContext::new(None, true, "XOAUTH2");
+        let known = [Some("mrose"), Some("kim"), Some("nobody"), None].map(|authzid| {
+            let mut request = TokenRequest::new(Secret::new(b"stolen").unwrap());
+            request.authzid = authzid;
+            let refused = all.token(&cx, &request);
+            assert!(matches!(refused, Err(TokenError::Rejected { report: None })), "{authzid:?}");
+            std::fs::read_to_string(&runs).unwrap().lines().count()
+        });
+        assert_eq!(known, [1, 2, 3, 4]);
+        for path in [users, program, runs] {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
