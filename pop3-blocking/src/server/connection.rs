@@ -145,9 +145,10 @@ impl<T: Stream> Connection<'_, T> {
             return Ok(());
         }
         let deadline = self.write_deadline();
+        let progress = self.shared.silence(self.shared.limits.write);
         let Some(transport) = &mut self.transport else { return Err(Outcome::Disconnected) };
         self.writing = true;
-        let written = transport.write_all(self.output.octets(), self.shared.limits.write, deadline);
+        let written = transport.write_all(self.output.octets(), progress, deadline);
         self.writing = false;
         if written.is_ok() {
             self.record.sent = self.record.sent.saturating_add(self.output.octets().len() as u64);

@@ -6,6 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::LimitError;
+
 /// Why a server was not made or does not start. Nothing is left behind: no socket, no thread.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -28,6 +30,8 @@ pub enum ServeError {
         /// The least that is allowed.
         floor: Duration,
     },
+    /// Another limit is outside its range.
+    Limit(LimitError),
     /// The text cannot be the argument of a capability: it is empty, has over 200 octets, or others than 20–7E.
     Implementation,
     /// `UTF8` is to be offered, but the store's maildrops show headers in one way only
@@ -48,6 +52,7 @@ impl fmt::Display for ServeError {
             Self::IdleTooShort { idle, floor } => {
                 write!(f, "idle limit of {} s is below {} s", idle.as_secs(), floor.as_secs())
             }
+            Self::Limit(error) => error.fmt(f),
             Self::Implementation => {
                 f.write_str("implementation text is empty, over 200 octets or not printable ascii")
             }
@@ -62,6 +67,7 @@ impl StdError for ServeError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Bind { source, .. } | Self::Socket(source) | Self::Thread(source) => Some(source),
+            Self::Limit(error) => Some(error),
             Self::NoListener
             | Self::IdleTooShort { .. }
             | Self::Implementation

@@ -88,7 +88,7 @@ mod stop;
 mod tests;
 
 pub use error::ServeError;
-pub use limits::Limits;
+pub use limits::{LimitError, Limits};
 pub use outcome::Outcome;
 pub use penalty::FailedLogin;
 pub use policy::{Policy, Utf8Policy};
@@ -315,6 +315,7 @@ impl ServerBuilder {
     ///
     /// - [`ServeError::Bind`], [`ServeError::Socket`]: an address or socket cannot be used.
     /// - [`ServeError::IdleTooShort`]: an idle limit below 600 s (R1939-3.15).
+    /// - [`ServeError::Limit`]: another limit outside its range.
     /// - [`ServeError::Implementation`]: that text cannot stand in a line.
     /// - [`ServeError::Utf8Store`]: `UTF8` is to be offered, and the store does not follow.
     /// - [`ServeError::DefaultLanguage`]: that language is not offered.
@@ -324,6 +325,7 @@ impl ServerBuilder {
         if idle < floor {
             return Err(ServeError::IdleTooShort { idle, floor });
         }
+        limits.check().map_err(ServeError::Limit)?;
         if settings.implementation.as_deref().is_some_and(|text| !is_capability_text(text)) {
             return Err(ServeError::Implementation);
         }

@@ -175,12 +175,12 @@ impl<T: Stream> Connection<'_, T> {
 impl Shared {
     #[cfg(not(test))]
     #[expect(clippy::unused_self, reason = "tests divide the limit")]
-    const fn silence(&self, limit: Duration) -> Duration {
+    pub(super) const fn silence(&self, limit: Duration) -> Duration {
         limit
     }
 
     #[cfg(test)]
-    fn silence(&self, limit: Duration) -> Duration {
+    pub(super) fn silence(&self, limit: Duration) -> Duration {
         limit / self.hurry
     }
 }

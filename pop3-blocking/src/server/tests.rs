@@ -1,4 +1,4 @@
-//! The autologout, with minutes made milliseconds, and the work of a login. All else is tested from outside.
+//! The waits after the login, with minutes made milliseconds, and the work of a login. All else is tested from outside.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use pop3_proto::WaitingFor;
 
-use super::{Limits, Outcome, Policy, Server};
-use crate::Stream;
+use super::{LimitError, Limits, Outcome, Policy, ServeError, Server};
 use crate::auth::MemoryUsers;
 use crate::store::MemoryStore;
+use crate::{Stream, TransportError};
 
 mod equal_work;
 
@@ -21,9 +21,13 @@ const LOG_IN: &str = "USER mrose\r\nPASS secret\r\nDELE 1\r\n";
 const LOGGED_IN: &str = "+OK POP3 server ready\r\n+OK send PASS\r\n+OK maildrop has 1 message (8 octets)\r\n\
                          +OK message marked as deleted\r\n";
 
-/// A server whose ten minutes last so long.
+/// A server whose ten minutes last so long, and a maildrop of one small message.
 fn server(store: &MemoryStore, ten_minutes: Duration) -> Server {
     store.add("mrose", "A: b\r\n\r\n");
+    hurried(store, ten_minutes)
+}
+
+fn hurried(store: &MemoryStore, ten_minutes: Duration) -> Server {
     let limits = Limits { failed_login_delay: Duration::ZERO, ..Limits::default() };
     let users = MemoryUsers::new().with_user("mrose", "secret");
     let mut server = Server::builder(users, store.clone()).limits(limits).bind().unwrap();
@@ -100,6 +104,89 @@ fn r1939_3_15_any_command_renews_the_wait() {
     );
     assert!(matches!(outcome, Outcome::Quit), "{outcome}");
     assert!(store.messages("mrose").is_empty());
+}
+
+/// A maildrop whose one message is far larger than what the system buffers.
+fn large_mail() -> (MemoryStore, usize) {
+    let store = MemoryStore::new();
+    let message = format!("\r\n{}", "a line of a large message\r\n".repeat(200_000));
+    store.add("mrose", message.as_bytes());
+    (store, message.len())
+}
+
+#[test]
+fn pb_s40_a_client_that_takes_nothing_is_cut_off() {
+    let (store, _) = large_mail();
+    // The minute of a write becomes a tenth of a second.
+    let server = hurried(&store, Duration::from_secs(1));
+    for commands in ["DELE 1\r\nRSET\r\nRETR 1\r\nQUIT\r\n", "RETR 1\r\nDELE 1\r\nQUIT\r\n"] {
+        let mut said = String::new();
+        let outcome = session(
+            &server,
+            |stream| stream,
+            |mut peer| {
+                peer.write_all(b"USER mrose\r\nPASS secret\r\n").unwrap();
+                assert!(read(&mut peer, 50).starts_with(&LOGGED_IN[..50]));
+                let began = Instant::now();
+                while !store.is_locked("mrose") {
+                    assert!(began.elapsed() < Duration::from_secs(30));
+                }
+                peer.write_all(commands.as_bytes()).unwrap();
+                // Nothing more is read before the server has given up.
+                while store.is_locked("mrose") {
+                    assert!(began.elapsed() < Duration::from_secs(30));
+                    thread::yield_now();
+                }
+                drop(peer.read_to_string(&mut said));
+            },
+        );
+        assert!(matches!(outcome, Outcome::Transport(TransportError::TimedOut)), "{outcome}");
+        assert_eq!(store.messages("mrose").len(), 1);
+        assert!(said.contains("octets\r\n") && !said.ends_with("\r\n.\r\n") && !said.contains("bye"));
+    }
+}
+
+#[test]
+fn r1939_3_17_a_client_that_takes_little_is_not_cut_off() {
+    let (store, octets) = large_mail();
+    let limit = Duration::from_millis(150);
+    let server = hurried(&store, limit * 10);
+    let outcome = session(
+        &server,
+        |stream| stream,
+        |mut peer| {
+            peer.write_all(b"USER mrose\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n").unwrap();
+            let (began, mut read, mut room) = (Instant::now(), 0, [0; 16 * 1024]);
+            // Slower than the limit by far as a whole, but never silent for long.
+            while began.elapsed() < limit * 6 {
+                read += peer.read(&mut room).unwrap();
+                thread::sleep(Duration::from_millis(5));
+            }
+            read += peer.read_to_end(&mut Vec::new()).unwrap();
+            assert!(read > octets, "{read}");
+        },
+    );
+    assert!(matches!(outcome, Outcome::Quit), "{outcome}");
+}
+
+#[test]
+fn r1939_3_15_r1939_3_17_a_server_with_a_limit_outside_its_range_is_not_made() {
+    let made = |set: &dyn Fn(&mut Limits)| {
+        let mut limits = Limits::default();
+        set(&mut limits);
+        Server::builder(MemoryUsers::new(), MemoryStore::new()).limits(limits).bind().map(|_| ())
+    };
+    assert!(made(&|limits| limits.write = Duration::from_secs(30)).is_ok());
+    let refused = made(&|limits| limits.write = Duration::from_secs(29)).unwrap_err();
+    let ServeError::Limit(error) = &refused else { panic!("{refused}") };
+    assert_eq!((error.name, error.value, error.least, error.greatest), ("write", 29_000, 30_000, 600_000));
+    assert_eq!(refused.to_string(), "limit write: 29000 is below 30000");
+    let refused = made(&|limits| limits.write = Duration::from_secs(601)).unwrap_err();
+    assert_eq!(refused.to_string(), "limit write: 601000 is above 600000");
+    let refused = made(&|limits| limits.protocol.idle = Duration::from_secs(599)).unwrap_err();
+    assert!(matches!(refused, ServeError::IdleTooShort { .. }), "{refused}");
+    let refused = made(&|limits| limits.password_checks = 0).unwrap_err();
+    assert!(matches!(refused, ServeError::Limit(LimitError { name: "password_checks", .. })), "{refused}");
 }
 
 /// Keeps the read timeouts that were set.

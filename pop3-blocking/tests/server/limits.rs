@@ -303,49 +303,6 @@ fn narrow(address: SocketAddr) -> Peer {
     peer
 }
 
-/// A maildrop whose one message is far larger than what the system buffers.
-fn large_mail() -> (MemoryStore, usize) {
-    let store = MemoryStore::new();
-    let message = format!("\r\n{}", "a line of a large message\r\n".repeat(600_000));
-    store.add("mrose", message.as_bytes());
-    (store, message.len())
-}
-
-#[test]
-fn pb_s40_a_client_that_takes_nothing_is_cut_off() {
-    let (store, _) = large_mail();
-    let limits = with(|limits| limits.write = Duration::from_millis(100));
-    let (running, address) = serve(builder(store.clone()).limits(limits));
-    for commands in ["DELE 1\r\nRSET\r\nRETR 1\r\nQUIT\r\n", "RETR 1\r\nDELE 1\r\nQUIT\r\n"] {
-        let mut peer = narrow(address);
-        peer.log_in("mrose");
-        peer.send(commands);
-        eventually("the session is over", || running.statistics().open == 0);
-        assert!(!store.is_locked("mrose") && store.messages("mrose").len() == 1);
-        let (said, _) = peer.rest();
-        assert!(!said.ends_with("\r\n.\r\n") && !said.contains("bye"));
-    }
-}
-
-#[test]
-fn r1939_3_17_a_client_that_takes_little_is_not_cut_off() {
-    let (store, octets) = large_mail();
-    let limit = Duration::from_millis(150);
-    let (_running, address) = serve(builder(store).limits(with(|limits| limits.write = limit)));
-    let mut peer = narrow(address);
-    peer.log_in("mrose");
-    peer.send("RETR 1\r\n");
-    let (began, mut read) = (Instant::now(), 0);
-    // Slower than the limit by far as a whole, but never silent for long.
-    while began.elapsed() < limit * 6 {
-        read += peer.some(16 * 1024);
-        thread::sleep(Duration::from_millis(5));
-    }
-    peer.end();
-    let rest = peer.rest_octets().0.len();
-    assert_eq!(read + rest, octets + format!("+OK {octets} octets\r\n.\r\n").len());
-}
-
 #[test]
 fn pb_s41_many_unread_lists_take_no_memory() {
     let store = MemoryStore::new();

@@ -348,14 +348,14 @@ mod tests {
         );
         let told = limits(&["--limit", "idle=1"]).unwrap_err().to_string();
         assert_eq!(told, "limit idle: 1 s is below the 600 s that RFC 1939 demands");
-        for (option, least) in [("--max-connections", 1), ("--write-timeout", 1), ("--preauth-timeout", 1)] {
+        for (option, least) in [("--max-connections", 1), ("--write-timeout", 30), ("--preauth-timeout", 1)] {
             assert!(matches!(
                 limits(&[option, "0"]),
                 Err(SettingsError::OutOfRange { least: told, .. }) if told == least
             ));
         }
         const LISTEN: &str = "listen = \"127.0.0.1:0\"\n";
-        let file = from_file(&format!("{LISTEN}write-timeout = 30\n[limits]\nmessages = 3\nwrite = 9\n"));
+        let file = from_file(&format!("{LISTEN}write-timeout = 30\n[limits]\nmessages = 3\nwrite = 40\n"));
         let set = file.unwrap().limits.limits();
         assert_eq!((set.messages, set.write.as_secs()), (3, 30));
         assert!(matches!(from_file(&format!("{LISTEN}[limits]\nx = 1\n")), Err(SettingsError::Limit(_))));

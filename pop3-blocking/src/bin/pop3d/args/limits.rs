@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pop3_blocking::pop3_proto::ServerLimits;
-use pop3_blocking::server::Limits;
+use pop3_blocking::server::{LimitError, Limits};
 
 use super::SettingsError;
 use super::file::File;
@@ -19,7 +18,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "S")]
     idle_timeout: Option<u64>,
 
-    /// Seconds that a write may stand still because the client does not read [default: 60]
+    /// Seconds that a write may stand still because the client does not read, from 30 to 600 [default: 60]
     #[arg(long, value_name = "S")]
     write_timeout: Option<u64>,
 
@@ -41,44 +40,39 @@ pub(crate) struct LimitSettings(Limits);
 
 /// How a limit is set.
 enum Set {
-    Octets(fn(&mut Limits) -> &mut usize),
-    Count(fn(&mut Limits) -> &mut usize),
+    /// Octets, or a number.
+    Size(fn(&mut Limits) -> &mut usize),
     Count32(fn(&mut Limits) -> &mut u32),
     Seconds(fn(&mut Limits) -> &mut Duration),
 }
 
-/// Every limit, with the least that makes sense: clients may send commands of 255 octets (RFC 2449 section 4), and the stack
-/// holds what the hashes of passwords need.
-const TABLE: [(&str, u64, Set); 21] = [
-    ("line", 255, Set::Octets(|limits| &mut limits.protocol.line)),
-    ("sasl-line", 255, Set::Octets(|limits| &mut limits.protocol.sasl_line)),
-    ("discard", 1, Set::Octets(|limits| &mut limits.protocol.discard)),
-    ("bad-commands-before-login", 1, Set::Count32(|limits| &mut limits.protocol.bad_commands_before_login)),
-    ("bad-commands-in-a-row", 1, Set::Count32(|limits| &mut limits.protocol.bad_commands_in_a_row)),
-    ("bad-commands", 1, Set::Count32(|limits| &mut limits.protocol.bad_commands)),
-    ("failed-logins", 1, Set::Count32(|limits| &mut limits.protocol.failed_logins)),
-    ("login", 1, Set::Seconds(|limits| &mut limits.protocol.login)),
-    ("command", 1, Set::Seconds(|limits| &mut limits.protocol.command)),
-    ("idle", ServerLimits::IDLE_FLOOR.as_secs(), Set::Seconds(|limits| &mut limits.protocol.idle)),
-    ("handshake", 1, Set::Seconds(|limits| &mut limits.handshake)),
-    ("write", 1, Set::Seconds(|limits| &mut limits.write)),
-    ("linger", 0, Set::Seconds(|limits| &mut limits.linger)),
-    ("drain", 0, Set::Seconds(|limits| &mut limits.drain)),
-    ("failed-login-delay", 0, Set::Seconds(|limits| &mut limits.failed_login_delay)),
-    ("password-checks", 1, Set::Count(|limits| &mut limits.password_checks)),
-    ("connections", 1, Set::Count(|limits| &mut limits.connections)),
+/// Every limit. Their ranges are the library's: [`Limits::check`].
+const TABLE: [(&str, Set); 21] = [
+    ("line", Set::Size(|limits| &mut limits.protocol.line)),
+    ("sasl-line", Set::Size(|limits| &mut limits.protocol.sasl_line)),
+    ("discard", Set::Size(|limits| &mut limits.protocol.discard)),
+    ("bad-commands-before-login", Set::Count32(|limits| &mut limits.protocol.bad_commands_before_login)),
+    ("bad-commands-in-a-row", Set::Count32(|limits| &mut limits.protocol.bad_commands_in_a_row)),
+    ("bad-commands", Set::Count32(|limits| &mut limits.protocol.bad_commands)),
+    ("failed-logins", Set::Count32(|limits| &mut limits.protocol.failed_logins)),
+    ("login", Set::Seconds(|limits| &mut limits.protocol.login)),
+    ("command", Set::Seconds(|limits| &mut limits.protocol.command)),
+    ("idle", Set::Seconds(|limits| &mut limits.protocol.idle)),
+    ("handshake", Set::Seconds(|limits| &mut limits.handshake)),
+    ("write", Set::Seconds(|limits| &mut limits.write)),
+    ("linger", Set::Seconds(|limits| &mut limits.linger)),
+    ("drain", Set::Seconds(|limits| &mut limits.drain)),
+    ("failed-login-delay", Set::Seconds(|limits| &mut limits.failed_login_delay)),
+    ("password-checks", Set::Size(|limits| &mut limits.password_checks)),
+    ("connections", Set::Size(|limits| &mut limits.connections)),
     (
         "connections-per-address-before-login",
-        1,
-        Set::Count(|limits| &mut limits.connections_per_address_before_login),
+        Set::Size(|limits| &mut limits.connections_per_address_before_login),
     ),
-    ("connections-per-address", 1, Set::Count(|limits| &mut limits.connections_per_address)),
-    ("messages", 1, Set::Count(|limits| &mut limits.messages)),
-    ("stack", 128 * 1024, Set::Octets(|limits| &mut limits.stack)),
+    ("connections-per-address", Set::Size(|limits| &mut limits.connections_per_address)),
+    ("messages", Set::Size(|limits| &mut limits.messages)),
+    ("stack", Set::Size(|limits| &mut limits.stack)),
 ];
-
-/// No limit in seconds is longer than a week: what adds to the clock must not overflow it.
-const SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 fn named(text: &str) -> Result<(String, u64), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=N")?;
@@ -87,24 +81,34 @@ fn named(text: &str) -> Result<(String, u64), String> {
 }
 
 fn set(limits: &mut Limits, name: &str, value: u64) -> Result<(), SettingsError> {
-    let Some((name, least, place)) = TABLE.iter().find(|(known, ..)| *known == name) else {
+    let Some((name, place)) = TABLE.iter().find(|(known, _)| *known == name) else {
         return Err(SettingsError::Limit(name.to_owned()));
     };
-    let greatest = match place {
-        Set::Seconds(_) => SECONDS_MAX,
-        Set::Count32(_) | Set::Octets(_) => u64::from(u32::MAX),
-        Set::Count(_) => u64::try_from(usize::MAX).unwrap_or(u64::MAX),
-    };
-    let out = SettingsError::OutOfRange { name, value, least: *least, greatest };
-    if !(*least..=greatest).contains(&value) {
-        return Err(out);
-    }
+    let (mut unit, mut fits) = (1, true);
     match place {
-        Set::Seconds(place) => *place(limits) = Duration::from_secs(value),
-        Set::Octets(place) | Set::Count(place) => *place(limits) = usize::try_from(value).map_err(|_| out)?,
-        Set::Count32(place) => *place(limits) = u32::try_from(value).map_err(|_| out)?,
+        Set::Seconds(place) => {
+            *place(limits) = Duration::from_secs(value);
+            unit = 1000;
+        }
+        Set::Size(place) => match usize::try_from(value) {
+            Ok(value) => *place(limits) = value,
+            Err(_) => fits = false,
+        },
+        Set::Count32(place) => match u32::try_from(value) {
+            Ok(value) => *place(limits) = value,
+            Err(_) => fits = false,
+        },
     }
-    Ok(())
+    if !fits {
+        return Err(SettingsError::OutOfRange { name, value, least: 1, greatest: u32::MAX.into() });
+    }
+    // All others are in their ranges.
+    limits.check().map_err(|LimitError { least, greatest, .. }| SettingsError::OutOfRange {
+        name,
+        value,
+        least: least.div_ceil(unit),
+        greatest: greatest / unit,
+    })
 }
 
 impl LimitArgs {
@@ -173,8 +177,12 @@ mod tests {
     fn every_limit_of_the_library_can_be_set_and_sets_nothing_else() {
         let named: Vec<String> = documented().into_iter().map(|(name, _)| name).collect();
         assert_eq!(named, TABLE.each_ref().map(|(name, ..)| *name));
-        for (name, least, _) in &TABLE {
-            let value = 700 + least;
+        for (name, _) in &TABLE {
+            let value = match *name {
+                "write" => 333,
+                "stack" => 333_333,
+                _ => 777,
+            };
             let mut limits = Limits::default();
             set(&mut limits, name, value).unwrap();
             let (before, after) = (format!("{:#?}", Limits::default()), format!("{limits:#?}"));
@@ -195,7 +203,7 @@ mod tests {
         let (help, _) = help.split_once("In the file").unwrap();
         let words: Vec<&str> =
             help.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-').collect();
-        for (name, ..) in &TABLE {
+        for (name, _) in &TABLE {
             assert_eq!(words.iter().filter(|word| *word == name).count(), 1, "{name}");
         }
     }
@@ -208,7 +216,11 @@ mod tests {
             ("connections", 0),
             ("idle", 599),
             ("login", u64::MAX),
-            ("write", SECONDS_MAX + 1),
+            ("write", 29),
+            ("write", 601),
+            ("linger", 7 * 24 * 3600 + 1),
+            ("sasl-line", 65_537),
+            ("password-checks", 0),
             ("stack", 4096),
             ("bad-commands", u64::from(u32::MAX) + 1),
         ] {
@@ -216,7 +228,14 @@ mod tests {
             assert!(matches!(refused, Err(SettingsError::OutOfRange { .. })), "{name}");
         }
         assert!(matches!(set(&mut Limits::default(), "Line", 300), Err(SettingsError::Limit(_))));
-        assert!(set(&mut Limits::default(), "failed-login-delay", 0).is_ok());
+        let told = set(&mut Limits::default(), "write", 601).unwrap_err().to_string();
+        assert_eq!(told, "limit write: 601 is not from 30 to 600");
+        let told = set(&mut Limits::default(), "login", 0).unwrap_err().to_string();
+        assert_eq!(told, "limit login: 0 is not from 1 to 604800");
+        for (name, value) in [("failed-login-delay", 0), ("write", 30), ("write", 600), ("sasl-line", 65_536)]
+        {
+            assert!(set(&mut Limits::default(), name, value).is_ok(), "{name} {value}");
+        }
         for text in ["line", "line=", "line=x", "line=-1", "=", "line=1.5"] {
             assert!(named(text).is_err(), "{text}");
         }
