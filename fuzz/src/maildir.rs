@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Component, Path};
 
 use pop3_blocking::auth::Identity;
-use pop3_blocking::fuzzing::{UidLine, UidList, arrival, base_of, maildir_of, read_uid_list, write_uid_list};
+use pop3_blocking::fuzzing::{
+    UidLine, UidList, arrival, base_of, maildir_of, previous_ids as ids_of_previous, read_uid_list,
+    write_uid_list,
+};
 use pop3_blocking::store::{MaildirStore, Maildrop, Message, OpenContext, Plan as Marked, Store};
 use pop3_proto::MessageNumber;
 
@@ -78,18 +81,25 @@ fn number(text: &str) -> Option<u64> {
 }
 
 /// A message's line behind its sum.
-fn naive_line(text: &[u8], surrogates: bool) -> Option<UidLine> {
+fn naive_line(text: &[u8], format: u8) -> Option<UidLine> {
     let text = core::str::from_utf8(text).ok()?;
-    let mut fields = text.splitn(if surrogates { 6 } else { 5 }, ' ');
+    let mut fields = text.splitn(4 + usize::from(format), ' ');
     let uid = hex(fields.next()?).filter(|uid| *uid > 0)?;
     let octets = match fields.next()? {
         "-" => None,
         digits => Some(number(digits)?),
     };
-    let surrogate = match if surrogates { fields.next()? } else { "-" } {
+    let surrogate = match if format > 1 { fields.next()? } else { "-" } {
         "-" => None,
         "=" => Some(None),
         digits => Some(Some(number(digits)?)),
+    };
+    let unique_id = match if format > 2 { fields.next()? } else { "-" } {
+        "-" => None,
+        id => {
+            let good = (1..=70).contains(&id.len()) && id.bytes().all(|octet| (0x21..=0x7e).contains(&octet));
+            Some(Some(id.as_bytes().to_vec()).filter(|_| good)?)
+        }
     };
     let (size, mtime) = (number(fields.next()?)?, fields.next()?.parse().ok()?);
     let base = fields.next()?.as_bytes();
@@ -97,6 +107,7 @@ fn naive_line(text: &[u8], surrogates: bool) -> Option<UidLine> {
         uid,
         octets,
         surrogate,
+        unique_id,
         size,
         mtime,
         base: base.to_vec(),
@@ -108,8 +119,10 @@ fn naive_list(text: &[u8]) -> Option<UidList> {
     let mut lines = text.split(|&octet| octet == b'\n');
     let head = core::str::from_utf8(opened(lines.next()?)?).ok()?;
     let fields: Vec<&str> = head.split(' ').collect();
-    let ["pop3-uidlist", version @ ("1" | "2"), validity, next, rules] = fields[..] else { return None };
-    let surrogates = version == "2";
+    let ["pop3-uidlist", version @ ("1" | "2" | "3"), validity, next, rules] = fields[..] else {
+        return None;
+    };
+    let format = version.parse().ok()?;
     let next = hex(next).filter(|next| *next > 0)?;
     let (mut found, mut ended) = (Vec::new(), false);
     for line in lines {
@@ -117,17 +130,17 @@ fn naive_list(text: &[u8]) -> Option<UidList> {
         // An end that tells no number is a damaged line like any other.
         ended |=
             text.strip_prefix(b"end ").and_then(|count| number(core::str::from_utf8(count).ok()?)).is_some();
-        found.extend(naive_line(text, surrogates));
+        found.extend(naive_line(text, format));
     }
     let (validity, rules) = (hex(validity)?, hex(rules)?);
-    Some(UidList { validity, next, rules, surrogates, lines: found, damage: (0, false) })
+    Some(UidList { validity, next, rules, format, lines: found, damage: (0, false) })
 }
 
 /// A list as the plan says.
 fn planned(plan: &mut Plan<'_>) -> UidList {
     let mut next = || u32::from_be_bytes([plan.next() >> 4, plan.next(), plan.next(), plan.next()]);
     let (validity, first, rules) = (next(), next().max(1), next());
-    let surrogates = plan.next() & 1 != 0;
+    let format = 1 + plan.next() % 3;
     let mut lines = Vec::new();
     while !plan.is_empty() && lines.len() < 20 {
         let flags = plan.next();
@@ -138,13 +151,18 @@ fn planned(plan: &mut Plan<'_>) -> UidList {
             uid: u32::from(plan.next()) + 1,
             octets: (flags & 1 != 0).then_some(octets),
             surrogate: Some(Some(octets / 2).filter(|_| flags & 2 != 0))
-                .filter(|_| surrogates && flags & 4 != 0),
+                .filter(|_| format > 1 && flags & 4 != 0),
+            unique_id: Some(plan.piece())
+                .filter(|_| format > 2)
+                .map(|octets| octets.iter().take(69).map(|octet| b'!' + octet % 94).collect::<Vec<u8>>())
+                .map(|octets| [b"i", &octets[..]].concat())
+                .filter(|_| flags & 8 != 0),
             size: octets,
             mtime: i64::from(flags) - 100,
             base: format!("b{base}").into_bytes(),
         });
     }
-    UidList { validity, next: first, rules, surrogates, lines, damage: (0, false) }
+    UidList { validity, next: first, rules, format, lines, damage: (0, false) }
 }
 
 /// A list is read as a naive reader does, and what was read is written, and read again, as it is. Of a list that was damaged
@@ -174,6 +192,95 @@ pub fn uid_list(input: &[u8]) {
             assert_eq!(write_uid_list(&naive).expect("memory takes all").0, written);
         }
     }
+}
+
+/// The list of a previous server, of any octets or of lines that make sense, gives to names that may be messages' the ids
+/// that a naive reader finds, and to nothing else.
+pub fn previous_ids(input: &[u8]) {
+    let mut plan = Plan::new(input);
+    let kind = plan.next();
+    if kind & 1 == 0 {
+        let format = ["%08Xu%08Xv", "%v.%u", "%f", "%g-%u"][usize::from(kind >> 1) % 4];
+        let list = plan.rest();
+        assert_eq!(
+            ids_of_previous(Some(format), list),
+            naive_dovecot(format, list),
+            "{}",
+            list.escape_ascii()
+        );
+    } else {
+        let list = plan.rest();
+        assert_eq!(ids_of_previous(None, list), naive_courier(list), "{}", list.escape_ascii());
+    }
+}
+
+/// The lines of a list that may say something, behind the first.
+fn body(list: &[u8]) -> impl Iterator<Item = &str> {
+    let lines = list.strip_suffix(b"\n").unwrap_or(list).split(|&octet| octet == b'\n').skip(1);
+    lines.filter(|line| line.len() < 1024).filter_map(|line| core::str::from_utf8(line).ok())
+}
+
+fn naive_dovecot(format: &str, list: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let head = list.split(|&octet| octet == b'\n').next().unwrap_or_default();
+    let head = core::str::from_utf8(&head[..head.len().min(1024)]).unwrap_or_default();
+    let words: Vec<&str> = head.split_ascii_whitespace().collect();
+    let validity = match words[..] {
+        ["3", ..] => words[1..].iter().find(|word| word.starts_with('V')).map(|word| &word[1..]),
+        ["1", validity, ..] => Some(validity),
+        _ => None,
+    };
+    let Some(validity) = validity.and_then(|text| text.parse::<u32>().ok()) else { return Vec::new() };
+    let old = words[0] == "1";
+    let mut found = Vec::new();
+    for line in body(list) {
+        let Some((uid, rest)) = line.split_once(' ') else { continue };
+        let Some(uid) = uid.parse::<u32>().ok().filter(|uid| *uid > 0) else { continue };
+        let (fields, name) = match rest.split_once(" :") {
+            _ if old => ("", rest),
+            _ if rest.starts_with(':') => ("", &rest[1..]),
+            Some(parts) => parts,
+            None => continue,
+        };
+        let Some(base) = naive_base(name.as_bytes()) else { continue };
+        let text = core::str::from_utf8(base).expect("a part of a text");
+        let field =
+            |letter| fields.split(' ').find(|field| field.starts_with(letter)).map(|field| &field[1..]);
+        let id = field('P').map(str::to_owned).unwrap_or_else(|| match format {
+            "%v.%u" => format!("{validity}.{uid}"),
+            "%f" => text.to_owned(),
+            "%g-%u" => format!("{}-{uid}", field('G').unwrap_or(text)),
+            _ => format!("{uid:08x}{validity:08x}"),
+        });
+        found.push((base.to_vec(), id.into_bytes()));
+    }
+    found
+}
+
+fn naive_courier(list: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let head = list.split(|&octet| octet == b'\n').next().unwrap_or_default();
+    let head = core::str::from_utf8(&head[..head.len().min(1024)]).unwrap_or_default();
+    if !head.starts_with('/') || !matches!(head[1..].split_ascii_whitespace().next(), Some("2" | "3")) {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    for line in body(list) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [name @ .., _, id] = &words[..] else { continue };
+        let Some(base) = Some(name.join(" ")).filter(|_| !name.is_empty()) else { continue };
+        let Some(base) = naive_base(base.as_bytes()) else { continue };
+        let mut numbers = id.split(':').map(|number| number.parse::<u64>());
+        let (Some(Ok(number)), Some(Ok(validity))) = (numbers.next(), numbers.next()) else { continue };
+        let id: String = match (number, validity) {
+            (0, _) => base.iter().fold(String::new(), |id, octet| match octet {
+                b'!' | b'#'..=b'&' | b'('..=b'*' | b','..=b'~' => id + &char::from(*octet).to_string(),
+                _ => id + &format!("+{octet:02X}"),
+            }),
+            (_, 0) => format!("UID{number}"),
+            _ => format!("UID{number}-{validity}"),
+        };
+        found.push((base.to_vec(), id.into_bytes()));
+    }
+    found
 }
 
 fn damaged(plan: &mut Plan<'_>) {
@@ -281,10 +388,12 @@ pub fn maildir(input: &[u8]) {
     assert_eq!(first.len(), octets.len(), "{first:?} {octets:?}");
     let ids = |found: &[(u64, Vec<u8>)]| found.iter().map(|(_, id)| id.clone()).collect::<BTreeSet<_>>();
     assert_eq!(ids(&first).len(), first.len());
+    // A list with right sums may hold ids of a previous server.
     assert!(
-        ids(&first)
-            .iter()
-            .all(|id| id.len() == 16 && id.iter().all(|digit| b"0123456789abcdef".contains(digit)))
+        kind % 3 == 2
+            || ids(&first)
+                .iter()
+                .all(|id| id.len() == 16 && id.iter().all(|digit| b"0123456789abcdef".contains(digit)))
     );
     let Some((maildrop, again)) = scan(&store) else { panic!("a list of its own is refused") };
     assert_eq!(again, first, "ids do not stay");

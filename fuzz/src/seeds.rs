@@ -177,11 +177,20 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         ]
         .map(<[u8]>::to_vec)
         .into(),
+        "previous_ids" => {
+            let dovecot = b"3 V1795562419 N5 G600e7a18b31b066b0054000083ecc375\n1 W11 :1000000001.M1P2.host\n2 W12 P1 Gx :1000000002.M3P4.host,S=9:2,S\n3 :a b\n";
+            let old = b"1 1795562419 5\n1 1000000001.M1P2.host:2,S\n";
+            let courier = b"/3 5 1795562400\n1000000001.M1P2.host:2,S 11 1:1795562400:0\n1000000003.M5P6.host 8 3:0:1\n1000000004.it's+1.h:2, 8 0:0\n";
+            let mut all = vec![with(&[0], old), with(&[1], courier)];
+            all.extend([0, 2, 4, 6].map(|kind| with(&[kind], dovecot)));
+            all
+        }
         "uid_list" => {
-            let lists: [&[u8]; 3] = [
+            let lists: [&[u8]; 4] = [
                 b"pop3-uidlist 1 deadbeef 00000012 00000007\n00000001 1234 1200 1700000000123456789 1.M2P3.host,S=1200\n00000011 - 0 -1 two words\nend 2\n",
                 b"pop3-uidlist 2 deadbeef 00000012 00000007\n00000001 1234 = 1200 5 a\n00000002 1 9 1 5 b\n00000003 1 - 1 5 c\nend 3\n",
-                b"pop3-uidlist 3 anything\n",
+                b"pop3-uidlist 3 deadbeef 00000012 00000007\n00000001 1234 = UID1-7 1200 5 a\n00000002 1 9 - 1 5 b\nend 2\n",
+                b"pop3-uidlist 4 anything\n",
             ];
             let mut all: Vec<_> = lists.iter().flat_map(|text| [with(&[0], text), with(&[1], text)]).collect();
             let plan: Vec<u8> = (0..90).map(|n: u8| n.wrapping_mul(37)).collect();

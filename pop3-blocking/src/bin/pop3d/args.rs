@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
+use pop3_blocking::store::maildir::{PreviousServer, UidlFormat, UidlFormatError};
 use pop3_blocking::tls::UnknownField;
 
 pub(crate) mod file;
@@ -53,6 +54,12 @@ pub(crate) struct Args {
     /// The Maildir of a user, as "/var/mail/{user}/Maildir". A user name can never lead out of its place in the path.
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) maildir: Option<PathBuf>,
+
+    /// Which server served the Maildirs before: messages keep the unique-ids that it gave, so that clients fetch nothing
+    /// twice. "any": Dovecot or Courier, whichever has left its list in a Maildir. "none": all ids are new. "dovecot=FORMAT":
+    /// Dovecot with this pop3_uidl_format, as in "dovecot=%v.%u". Its list is read once, and never changed [default: any]
+    #[arg(long, value_name = "SERVER")]
+    pub(crate) previous_server: Option<String>,
 
     #[command(flatten)]
     pub(crate) text: text::TextArgs,
@@ -103,6 +110,7 @@ pub(crate) struct Settings {
     pub(crate) tls: TlsSettings,
     pub(crate) login: LoginSettings,
     pub(crate) maildir: PathBuf,
+    pub(crate) previous_server: PreviousServer,
     pub(crate) text: TextSettings,
     pub(crate) sandbox: Option<SandboxSettings>,
     pub(crate) limits: LimitSettings,
@@ -127,6 +135,8 @@ pub(crate) enum SettingsError {
     NoSandbox,
     SandboxedProgram,
     SandboxOfAll,
+    PreviousServer(String),
+    UidlFormat(UidlFormatError),
     Limit(String),
     OutOfRange { name: &'static str, value: u64, least: u64, greatest: u64 },
 }
@@ -158,6 +168,10 @@ impl fmt::Display for SettingsError {
             Self::SandboxOfAll => {
                 f.write_str("the sandbox would hold all files: put the Maildirs beneath a directory")
             }
+            Self::PreviousServer(name) => {
+                write!(f, "--previous-server {} is none of any, none, dovecot, courier", name.escape_debug())
+            }
+            Self::UidlFormat(error) => write!(f, "--previous-server: {error}"),
             Self::Limit(name) => write!(f, "there is no limit {}", name.escape_debug()),
             Self::OutOfRange { name: "idle", value, least, .. } if value < least => {
                 write!(f, "limit idle: {value} s is below the {least} s that RFC 1939 demands")
@@ -178,11 +192,13 @@ impl Args {
         let maildir =
             self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?;
         let sandbox = self.sandbox.settle(&file, &login, &tls, &maildir)?;
+        let previous_server = self.previous_server.or_else(|| file.previous_server.take());
         let settings = Settings {
             listeners: self.listen.settle(&mut file, &tls, &login)?,
             tls,
             login,
             maildir,
+            previous_server: previous_server.as_deref().map_or_else(|| Ok(PreviousServer::Any), previous)?,
             text: self.text.settle(&mut file)?,
             sandbox,
             limits: self.limits.settle(&file)?,
@@ -191,6 +207,19 @@ impl Args {
         settings.tls.check(&asking)?;
         Ok(settings)
     }
+}
+
+fn previous(text: &str) -> Result<PreviousServer, SettingsError> {
+    Ok(match text.split_once('=') {
+        Some(("dovecot", format)) => {
+            PreviousServer::Dovecot(format.parse().map_err(SettingsError::UidlFormat)?)
+        }
+        None if text == "dovecot" => PreviousServer::Dovecot(UidlFormat::default()),
+        None if text == "courier" => PreviousServer::Courier,
+        None if text == "any" => PreviousServer::Any,
+        None if text == "none" => PreviousServer::None,
+        _ => return Err(SettingsError::PreviousServer(text.to_owned())),
+    })
 }
 
 #[cfg(test)]
@@ -219,6 +248,29 @@ mod tests {
             let settings = settle(&[&BASE[..], &["--idle-timeout", seconds]].concat());
             assert_eq!(settings.is_ok(), fine, "{seconds}");
         }
+    }
+
+    #[test]
+    fn r1939_7_3_the_previous_server_is_named() {
+        let set = |name: &str| {
+            settle(&[&BASE[..], &["--previous-server", name]].concat())
+                .map(|settings| settings.previous_server)
+        };
+        assert_eq!(settle(&BASE).unwrap().previous_server, PreviousServer::Any);
+        let by = |format: &str| PreviousServer::Dovecot(format.parse().unwrap());
+        for (name, server) in [
+            ("any", PreviousServer::Any),
+            ("none", PreviousServer::None),
+            ("courier", PreviousServer::Courier),
+            ("dovecot", by("%08Xu%08Xv")),
+            ("dovecot=%v.%u", by("%v.%u")),
+        ] {
+            assert_eq!(set(name).unwrap(), server);
+        }
+        for name in ["", "Dovecot", "courier=%u", "cyrus"] {
+            assert!(matches!(set(name), Err(SettingsError::PreviousServer(other)) if other == name));
+        }
+        assert!(matches!(set("dovecot=%v"), Err(SettingsError::UidlFormat(UidlFormatError::NotUnique))));
     }
 
     #[test]

@@ -78,6 +78,7 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     let tokens = settings.login.token_check.as_deref().map(TokenCheck::new);
     let users = Arc::new(Users::new(users, settings.tls.map.clone(), tokens));
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
+    let store = store.previous_server(settings.previous_server.clone());
     let tls = Tls::new(settings).map_err(|error| configuration(error.into()))?;
 
     // Before the sockets are open, so that no signal finds the default action once somebody may rely on it.

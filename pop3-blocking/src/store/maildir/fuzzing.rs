@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use super::name::Arrival;
+use super::previous::{read_courier, read_dovecot};
 use super::template::Template;
-use super::uid_list::{Header, Line, Reader, Surrogate, Writer};
+use super::uid_list::{Format, Header, Line, Reader, Surrogate, Writer};
+use super::uidl_format::UidlFormat;
 
 /// A list, header and lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +18,8 @@ pub struct UidList {
     pub next: u32,
     /// Stands for the rules of bodies.
     pub rules: u32,
-    /// Whether the lines tell of surrogates.
-    pub surrogates: bool,
+    /// What the lines tell: 1 for sizes, 2 for surrogates too, 3 for unique-ids of another server too.
+    pub format: u8,
     /// The messages.
     pub lines: Vec<UidLine>,
     /// How many lines were passed over, and whether some are missing at the end.
@@ -34,6 +36,8 @@ pub struct UidLine {
     pub octets: Option<u64>,
     /// Those of its surrogate: `None` if nobody looked, `Some(None)` if it has none.
     pub surrogate: Option<Option<u64>>,
+    /// Its id, if another server gave it.
+    pub unique_id: Option<Vec<u8>>,
     /// The size of the file.
     pub size: u64,
     /// When it was last changed.
@@ -54,7 +58,7 @@ pub fn read_uid_list(text: &[u8]) -> Result<Option<UidList>, String> {
     let mut reader = Reader::new(text);
     let Some(header) = reader.header().map_err(|error| error.to_string())? else { return Ok(None) };
     let mut lines = Vec::new();
-    while let Some(line) = reader.next().map_err(|error| error.to_string())? {
+    let read = reader.for_each(|line| {
         lines.push(UidLine {
             uid: line.uid,
             octets: line.octets,
@@ -63,13 +67,16 @@ pub fn read_uid_list(text: &[u8]) -> Result<Option<UidList>, String> {
                 Surrogate::None => Some(None),
                 Surrogate::Octets(octets) => Some(Some(octets)),
             },
+            unique_id: line.unique_id.map(<[u8]>::to_vec),
             size: line.size,
             mtime: line.mtime,
             base: line.base.to_vec(),
         });
-    }
-    let Header { validity, next, rules, surrogates } = header;
-    Ok(Some(UidList { validity, next, rules, surrogates, lines, damage: reader.damage() }))
+    });
+    read.map_err(|error| error.to_string())?;
+    let Header { validity, next, rules, format } = header;
+    let format = 1 + format as u8;
+    Ok(Some(UidList { validity, next, rules, format, lines, damage: reader.damage() }))
 }
 
 /// Writes a list.
@@ -78,8 +85,13 @@ pub fn read_uid_list(text: &[u8]) -> Result<Option<UidList>, String> {
 ///
 /// None, as memory takes all.
 pub fn write_uid_list(list: &UidList) -> std::io::Result<WroteUidList> {
-    let UidList { validity, next, rules, surrogates, .. } = *list;
-    let header = Header { validity, next, rules, surrogates };
+    let UidList { validity, next, rules, format, .. } = *list;
+    let format = match format {
+        1 => Format::Sizes,
+        2 => Format::Surrogates,
+        _ => Format::UniqueIds,
+    };
+    let header = Header { validity, next, rules, format };
     let mut writer = Writer::begin(Vec::new(), header)?;
     for line in &list.lines {
         writer.line(&Line {
@@ -90,12 +102,26 @@ pub fn write_uid_list(list: &UidList) -> std::io::Result<WroteUidList> {
                 Some(None) => Surrogate::None,
                 Some(Some(octets)) => Surrogate::Octets(octets),
             },
+            unique_id: line.unique_id.as_deref(),
             size: line.size,
             mtime: line.mtime,
             base: &line.base,
         })?;
     }
     Ok((writer.end()?, list.lines.iter().map(|line| header.unique_id(line.uid)).collect()))
+}
+
+/// The bases and ids that a list of Dovecot tells, with ids of this format, or one of Courier.
+pub fn previous_ids(format: Option<&str>, list: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut take = |base: &[u8], id: &[u8]| found.push((base.to_vec(), id.to_vec()));
+    // Memory has no faults.
+    match format.map(str::parse::<UidlFormat>) {
+        Some(Ok(format)) => drop(read_dovecot(list, &format, &mut take)),
+        Some(Err(_)) => {}
+        None => drop(read_courier(list, &mut take)),
+    }
+    found
 }
 
 /// The base of a file name that can be a message's.

@@ -15,6 +15,7 @@ use super::calls::Reading;
 use super::dirs::{Dirs, Place};
 use super::name::{Arrival, base_of};
 use super::uid_list::{Line, Surrogate};
+use super::unique_ids::UniqueIds;
 use crate::store::SurrogateReader;
 use crate::store::surrogate::{measure, needs_utf8};
 
@@ -76,13 +77,15 @@ pub(super) struct Index {
     entries: Vec<Entry>,
     /// Octets of surrogates by number in the list, of messages whose header is not ASCII: they are few.
     surrogates: BTreeMap<u32, u64>,
+    /// Ids that a previous server gave.
+    unique_ids: UniqueIds,
     limit: u32,
 }
 
 impl Index {
     /// For at most `limit` messages.
     pub(super) fn new(limit: u32) -> Self {
-        Self { names: Vec::new(), entries: Vec::new(), surrogates: BTreeMap::new(), limit }
+        Self { limit, ..Self::default() }
     }
 
     pub(super) fn entry(&self, at: usize) -> Option<&Entry> {
@@ -112,6 +115,7 @@ impl Index {
                 Header::Ascii => Surrogate::None,
                 Header::Utf8 => self.surrogate(entry).map_or(Surrogate::Unknown, Surrogate::Octets),
             },
+            unique_id: self.unique_id(entry),
             size: entry.size,
             mtime: entry.mtime,
             base: self.base(entry),
@@ -121,6 +125,21 @@ impl Index {
     /// The octets of the entry's surrogate, if it has one of its own.
     pub(super) fn surrogate(&self, entry: &Entry) -> Option<u64> {
         self.surrogates.get(&entry.uid).copied().filter(|_| entry.header == Header::Utf8)
+    }
+
+    /// The id that a previous server gave to the message.
+    pub(super) fn unique_id(&self, entry: &Entry) -> Option<&[u8]> {
+        self.unique_ids.get(entry.uid)
+    }
+
+    /// All of them.
+    pub(super) const fn unique_ids(&self) -> &UniqueIds {
+        &self.unique_ids
+    }
+
+    /// Forgets those that begin as `start` does.
+    pub(super) fn forget_unique_ids(&mut self, start: &[u8]) {
+        self.unique_ids.remove_beginning(start);
     }
 
     /// Whether anything is known of headers.
@@ -212,6 +231,9 @@ impl Index {
         };
         if entry.uid == 0 {
             entry.uid = line.uid;
+            if let Some(id) = line.unique_id {
+                self.unique_ids.push(line.uid, id);
+            }
         } else if entry.uid != line.uid {
             return Recognised::Twice;
         }
@@ -308,12 +330,20 @@ impl Index {
         let mut by_uid: Vec<(u32, u32)> =
             (0_u32..).zip(&self.entries).map(|(at, entry)| (entry.uid, at)).collect();
         by_uid.sort_unstable();
+        self.unique_ids.settle();
         for pair in by_uid.windows(2) {
-            if let [(uid, _), (same, at)] = *pair {
-                if let (true, Some(entry)) = (uid == same, self.entries.get_mut(at as usize)) {
-                    entry.uid = 0;
-                    entry.header = Header::Unknown;
-                }
+            let [(uid, first), (same, at)] = *pair else { continue };
+            if uid != same || uid == 0 {
+                continue;
+            }
+            if let Some(entry) = self.entries.get_mut(at as usize) {
+                entry.uid = 0;
+                entry.header = Header::Unknown;
+            }
+            // What is noted by the number, nobody knows whose it is.
+            self.unique_ids.remove(uid);
+            if let Some(entry) = self.entries.get_mut(first as usize) {
+                entry.header = Header::Unknown;
             }
         }
 
@@ -326,6 +356,27 @@ impl Index {
         self.entries.shrink_to_fit();
         self.compact();
         Ok(())
+    }
+
+    /// Takes over the ids that a previous server gave: `read` tells the base of a message's name and its id. All messages
+    /// must have their numbers. Returns how many have such an id now, and how many ids were of no use.
+    pub(super) fn take_over<E>(
+        &mut self,
+        read: impl FnOnce(&mut dyn FnMut(&[u8], &[u8])) -> Result<(), E>,
+    ) -> Result<(usize, usize), E> {
+        let mut by_base: Vec<u32> = (0_u32..).zip(&self.entries).map(|(at, _)| at).collect();
+        by_base.sort_unstable_by(|&a, &b| self.base_at(a).cmp(self.base_at(b)));
+        let (mut unique_ids, mut useless) = (UniqueIds::default(), 0);
+        read(&mut |base, id| {
+            let found = by_base.binary_search_by(|&at| self.base_at(at).cmp(base)).ok();
+            let entry = found.and_then(|at| self.entries.get(*by_base.get(at)? as usize));
+            if entry.is_some_and(|entry| !unique_ids.push(entry.uid, id)) {
+                useless += 1;
+            }
+        })?;
+        useless += unique_ids.settle();
+        self.unique_ids = unique_ids;
+        Ok((self.unique_ids.len(), useless))
     }
 
     /// Gives numbers from `next` on to the messages without. Returns how many they were and the next number, or
@@ -347,6 +398,7 @@ impl Index {
             entry.header = Header::Unknown;
         }
         self.surrogates.clear();
+        self.unique_ids.clear();
     }
 
     /// Compares what a file is now with what it was when its octets were counted. `false`: it has changed, and the

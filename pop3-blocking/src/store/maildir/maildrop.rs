@@ -12,7 +12,8 @@ use super::dirs::{Dirs, Place};
 use super::index::{Entry, Header as HeaderKind, Index, Recognised, Skipped};
 use super::lock::Lock;
 use super::name::base_of;
-use super::uid_list::{self, Header, Opened, rules_tag};
+use super::previous::{self, PreviousServer};
+use super::uid_list::{self, Format, Header, Opened, rules_tag};
 use crate::store::{
     CommitError, Committed, Maildrop, Message, Meta, Plan, StoreError, SurrogateReader, Utf8Headers,
 };
@@ -28,6 +29,7 @@ pub struct OpenMaildir {
     rules: BodyRules,
     max_messages: u32,
     headers: Utf8Headers,
+    previous: PreviousServer,
     index: Index,
     /// What the list of unique-ids says; `None` before the scan.
     header: Option<Header>,
@@ -56,6 +58,7 @@ impl OpenMaildir {
         rules: BodyRules,
         max_messages: u32,
         headers: Utf8Headers,
+        previous: PreviousServer,
     ) -> Self {
         Self {
             path,
@@ -63,6 +66,7 @@ impl OpenMaildir {
             rules,
             max_messages,
             headers,
+            previous,
             index: Index::default(),
             header: None,
             drops_lines: false,
@@ -121,15 +125,15 @@ impl OpenMaildir {
         let rules = rules_tag(self.rules);
         let mut known = Known::default();
         let mut next = header.next;
-        while let Some(line) = lines.next()? {
+        lines.for_each(|line| {
             // A number in use is never given again, whatever the first line says.
             next = next.max(line.uid.saturating_add(1));
-            match index.recognise(&line, header.rules == rules) {
+            match index.recognise(line, header.rules == rules) {
                 Recognised::Found => {}
                 Recognised::Twice => known.outdated = true,
                 Recognised::Absent => known.absent += 1,
             }
-        }
+        })?;
         let (damaged, short) = lines.damage();
         if damaged > 0 || short {
             known.outdated = true;
@@ -156,6 +160,11 @@ impl OpenMaildir {
             }
         };
         header.next = next;
+        match known.header {
+            None => self.take_over(&mut header)?,
+            // Such as this crate never wrote.
+            Some(_) => self.index.forget_unique_ids(&beginning(&header)),
+        }
         let checked = match self.headers {
             Utf8Headers::AsStored => 0,
             _ => self.index.check_headers(&self.dirs, self.rules)?,
@@ -176,14 +185,44 @@ impl OpenMaildir {
         Ok(header)
     }
 
+    /// Gives the messages the ids that they had from a previous server.
+    fn take_over(&mut self, header: &mut Header) -> Result<(), MaildirError> {
+        let Self { dirs, previous, index, path, .. } = self;
+        let mut seen = None;
+        let (taken, useless) = index.take_over(|take| {
+            seen = previous::read(&dirs.root, previous, take)?;
+            Ok::<(), MaildirError>(())
+        })?;
+        let Some(seen) = seen else { return Ok(()) };
+        let (name, odd) = (seen.name, seen.odd);
+        if !seen.usable {
+            log::error!("{name} of {path:?} is of no known form: all ids are new");
+        } else if odd > 0 || useless > 0 {
+            log::warn!(
+                "{name} of {path:?}: {odd} lines are none of messages, {useless} ids cannot be told or are not unique"
+            );
+        }
+        log::info!("{taken} messages of {path:?} keep the ids that {name} tells");
+        // No id of the previous server may look like one that is still to be given.
+        while index.unique_ids().any_begins(&beginning(header)) {
+            header.validity = Header::fresh(header.rules).validity;
+        }
+        Ok(())
+    }
+
     /// Writes the list, without the messages whose numbers are in `without`, which is sorted.
     fn write_list(&self, header: Header, without: &[u32]) -> io::Result<()> {
         if self.drops_lines {
             // A removal that is not durable yet may be undone by a power failure: the message needs its line until then.
             self.sync_names().map_err(io::Error::other)?;
         }
-        // A list that knows nothing of surrogates stays readable for earlier versions.
-        let header = Header { surrogates: self.index.knows_headers(), ..header };
+        // A list that knows no more than that stays readable for earlier versions.
+        let format = match self.index.unique_ids().len() {
+            0 if self.index.knows_headers() => Format::Surrogates,
+            0 => Format::Sizes,
+            _ => Format::UniqueIds,
+        };
+        let header = Header { format, ..header };
         uid_list::write(&self.dirs.root, &self.lock, header, |writer| {
             let entries = self.index.entries().iter();
             entries
@@ -200,7 +239,9 @@ impl OpenMaildir {
     /// Which entry the session means. The id must agree: nothing else may be read or removed.
     fn find(&self, message: Message<'_>) -> Option<usize> {
         let at = message.number.index();
-        let unique_id = self.header?.unique_id(self.index.entry(at)?.uid);
+        let entry = self.index.entry(at)?;
+        let own = self.header?.unique_id(entry.uid);
+        let unique_id = self.index.unique_id(entry).unwrap_or(&own);
         (unique_id == message.unique_id).then_some(at)
     }
 
@@ -297,6 +338,12 @@ impl OpenMaildir {
     }
 }
 
+/// What the ids begin with that this crate gives.
+fn beginning(header: &Header) -> [u8; 8] {
+    let [a, b, c, d, e, f, g, h, ..] = header.unique_id(0);
+    [a, b, c, d, e, f, g, h]
+}
+
 /// What a commit did.
 #[derive(Debug, Default)]
 struct Outcome {
@@ -327,7 +374,9 @@ impl Maildrop for OpenMaildir {
                 _ => entry.octets(),
             };
             let needs_utf8 = entry.header() != HeaderKind::Ascii;
-            out(Meta::new(octets, &header.unique_id(entry.uid)).with_needs_utf8(needs_utf8))
+            let own = header.unique_id(entry.uid);
+            let unique_id = self.index.unique_id(entry).unwrap_or(&own);
+            out(Meta::new(octets, unique_id).with_needs_utf8(needs_utf8))
         })
     }
 

@@ -22,7 +22,9 @@
 //! - Nothing but regular files is opened, relative to open directories, without following links or waiting
 //!   (row PB-S50). Anything else in `new` or `cur` is skipped and logged.
 //! - A failed scan is an error, never a shorter maildrop (row PB-S28).
-//! - An open maildrop takes about 90 octets per message.
+//! - Messages that Dovecot or Courier served before keep the unique-ids that they had:
+//!   [`MaildirStore::previous_server`].
+//! - An open maildrop takes about 90 octets per message, and 30 more for an id of a previous server.
 //!
 //! # When the process is killed, the power fails or the disk is faulty
 //!
@@ -63,11 +65,15 @@ mod error;
 #[cfg(feature = "__fuzzing")]
 pub(crate) mod fuzzing;
 mod index;
+mod lines;
 mod lock;
 mod maildrop;
 mod name;
+mod previous;
 mod template;
 mod uid_list;
+mod uidl_format;
+mod unique_ids;
 
 #[cfg(test)]
 mod tests;
@@ -76,8 +82,10 @@ use dirs::Dirs;
 pub use error::MaildirError;
 use lock::Lock;
 pub use maildrop::OpenMaildir;
+pub use previous::PreviousServer;
 use template::Template;
 pub use template::TemplateError;
+pub use uidl_format::{UidlFormat, UidlFormatError};
 
 /// How many messages a maildrop may hold unless set otherwise.
 const MAX_MESSAGES: u32 = 1_000_000;
@@ -96,6 +104,7 @@ pub struct MaildirStore {
     rules: BodyRules,
     max_messages: u32,
     create_missing: bool,
+    previous: PreviousServer,
 }
 
 impl MaildirStore {
@@ -115,6 +124,7 @@ impl MaildirStore {
             rules: BodyRules::default(),
             max_messages: MAX_MESSAGES,
             create_missing: false,
+            previous: PreviousServer::Any,
         })
     }
 
@@ -144,6 +154,19 @@ impl MaildirStore {
         self.create_missing = create;
         self
     }
+
+    /// Sets which server served the Maildirs before: messages keep the unique-ids that it gave, so that clients fetch
+    /// nothing twice. [`PreviousServer::Any`] unless set.
+    ///
+    /// Its list is read once, when a Maildir is opened that has none of this crate yet; it is never changed. A message that
+    /// is not in it gets a new id, as does one whose id cannot be told (it must have 1 to 70 octets from `!` to `~`), or is
+    /// that of another message too. To read it again, remove `pop3-uidlist`; this changes the ids of all messages that came
+    /// later.
+    #[must_use]
+    pub fn previous_server(mut self, server: PreviousServer) -> Self {
+        self.previous = server;
+        self
+    }
 }
 
 impl Store for MaildirStore {
@@ -153,7 +176,15 @@ impl Store for MaildirStore {
         let path = self.template.path(who.name()).ok_or(MaildirError::UserName)?;
         let dirs = Dirs::open(&path, self.create_missing)?;
         let lock = Lock::take(&dirs.root)?;
-        Ok(OpenMaildir::new(path, dirs, lock, self.rules, self.max_messages, cx.utf8_headers))
+        Ok(OpenMaildir::new(
+            path,
+            dirs,
+            lock,
+            self.rules,
+            self.max_messages,
+            cx.utf8_headers,
+            self.previous.clone(),
+        ))
     }
 
     fn follows_utf8_headers(&self) -> bool {
@@ -168,6 +199,7 @@ impl fmt::Debug for MaildirStore {
             .field("rules", &self.rules)
             .field("max_messages", &self.max_messages)
             .field("create_missing", &self.create_missing)
+            .field("previous", &self.previous)
             .finish()
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! An id is 16 lower-case hexadecimal digits: 8 of the list's validity, 8 of the message's own number. Numbers rise
 //! and are never given twice under one validity, since the next one is stored too. The validity is a random number
-//! drawn when a list is begun: where there was none, where the first line cannot be read, or after 2³² messages.
+//! drawn when a list is begun: where there was none, where the first line cannot be read, or after 2³² messages. Messages
+//! that had an id of a previous server when the list was begun keep it.
 //!
 //! # Format
 //!
@@ -18,7 +19,9 @@
 //!
 //! `octets` is the size of the message on the wire under the body rules that `rules` stands for, or `-` if it has to
 //! be counted again. Where the server offers `UTF8` the format is 2, with one field more behind the octets: those of the
-//! surrogate, `=` if the header is ASCII and there is none, or `-` if nobody has looked. Both formats are read. Later versions keep the first line's beginning, so that this one knows to leave them alone.
+//! surrogate, `=` if the header is ASCII and there is none, or `-` if nobody has looked. Where messages have an id of a
+//! previous server it is 3, with that field, and behind it another: that id, or `-`. All formats are read; the earliest that
+//! will do is written. Later versions keep the first line's beginning, so that this one knows to leave them alone.
 //!
 //! # Damage
 //!
@@ -38,7 +41,9 @@ use rustix::io::Errno;
 
 use super::MaildirError;
 use super::calls::{Call, Reading, Writing, call};
+use super::lines::Lines;
 use super::lock::Lock;
+use super::unique_ids::UniqueIds;
 
 /// The name of the list.
 const NAME: &str = "pop3-uidlist";
@@ -46,10 +51,6 @@ const NAME: &str = "pop3-uidlist";
 pub(super) const NEW_NAME: &str = "pop3-uidlist.new";
 /// The beginning of the first line, behind the sum.
 const MAGIC: &str = "pop3-uidlist";
-/// The format without surrogates.
-const VERSION: &str = "1";
-/// The format with them.
-const VERSION_WITH_SURROGATES: &str = "2";
 /// No line that this crate writes is longer, in octets.
 const LINE_MAX: usize = 512;
 
@@ -61,8 +62,31 @@ pub(super) struct Header {
     pub(super) next: u32,
     /// The body rules with which octets were counted, as [`rules_tag`] gives them.
     pub(super) rules: u32,
-    /// Whether the lines tell of surrogates.
-    pub(super) surrogates: bool,
+    pub(super) format: Format,
+}
+
+/// What the lines tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Format {
+    Sizes,
+    /// And of surrogates.
+    Surrogates,
+    /// And unique-ids of another server.
+    UniqueIds,
+}
+
+impl Format {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Sizes => "1",
+            Self::Surrogates => "2",
+            Self::UniqueIds => "3",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Sizes, Self::Surrogates, Self::UniqueIds].into_iter().find(|format| format.name() == name)
+    }
 }
 
 /// What is known of the surrogate of a message (RFC 6858).
@@ -81,7 +105,7 @@ impl Header {
         let random = RandomState::new().build_hasher().finish().to_be_bytes();
         let validity =
             random.iter().fold(0_u32, |validity, &octet| validity.rotate_left(8) ^ u32::from(octet));
-        Self { validity, next: 1, rules, surrogates: false }
+        Self { validity, next: 1, rules, format: Format::Sizes }
     }
 
     /// The unique-id of message `uid`.
@@ -109,6 +133,8 @@ pub(super) struct Line<'a> {
     /// `None`: to be counted.
     pub(super) octets: Option<u64>,
     pub(super) surrogate: Surrogate,
+    /// The id that a previous server gave.
+    pub(super) unique_id: Option<&'a [u8]>,
     /// The size of the file, in octets.
     pub(super) size: u64,
     /// When the file was last changed, in nanoseconds since 1970.
@@ -147,9 +173,8 @@ const READING: &str = "reading the list of unique-ids";
 
 /// Reads a list line by line, in memory that does not grow with it.
 pub(super) struct Reader<R> {
-    source: R,
-    line: Vec<u8>,
-    surrogates: bool,
+    source: Lines<R>,
+    format: Format,
     /// Lines read behind the first.
     lines: u64,
     damaged: u64,
@@ -158,33 +183,21 @@ pub(super) struct Reader<R> {
 
 impl<R: BufRead> Reader<R> {
     pub(super) fn new(source: R) -> Self {
-        Self {
-            source,
-            line: Vec::with_capacity(LINE_MAX),
-            surrogates: false,
-            lines: 0,
-            damaged: 0,
-            ended: None,
-        }
+        let source = Lines::new(source, LINE_MAX);
+        Self { source, format: Format::Sizes, lines: 0, damaged: 0, ended: None }
     }
 
     /// Reads the first line. `None`: it is damaged.
     pub(super) fn header(&mut self) -> Result<Option<Header>, MaildirError> {
-        if !self.fill().map_err(MaildirError::std(READING))? {
-            return Ok(None);
-        }
-        let Some(text) = checked(&self.line).and_then(|text| core::str::from_utf8(text).ok()) else {
+        let line = self.source.next().map_err(MaildirError::std(READING))?;
+        let Some(text) = line.and_then(checked).and_then(|text| core::str::from_utf8(text).ok()) else {
             return Ok(None);
         };
         let mut fields = text.split(' ');
         if fields.next() != Some(MAGIC) {
             return Ok(None);
         }
-        let surrogates = match fields.next() {
-            Some(VERSION) => false,
-            Some(VERSION_WITH_SURROGATES) => true,
-            _ => return Err(MaildirError::ListVersion),
-        };
+        let format = fields.next().and_then(Format::named).ok_or(MaildirError::ListVersion)?;
         let mut number = || fields.next().and_then(|digits| hex(digits.as_bytes()));
         let (Some(validity), Some(next), Some(rules)) = (number(), number(), number()) else {
             return Ok(None);
@@ -192,64 +205,31 @@ impl<R: BufRead> Reader<R> {
         if fields.next().is_some() {
             return Ok(None);
         }
-        self.surrogates = surrogates;
-        Ok((next > 0).then_some(Header { validity, next, rules, surrogates }))
+        self.format = format;
+        Ok((next > 0).then_some(Header { validity, next, rules, format }))
     }
 
-    /// The next good line; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Line<'_>>, MaildirError> {
-        let facts = loop {
-            if !self.fill().map_err(MaildirError::std(READING))? {
-                return Ok(None);
-            }
-            self.lines += 1;
+    /// Reads to the end, and has `take` called with each good line.
+    pub(super) fn for_each(&mut self, mut take: impl FnMut(&Line<'_>)) -> Result<(), MaildirError> {
+        while let Some(line) = self.source.next().map_err(MaildirError::std(READING))? {
             if self.ended.is_some() {
-                self.damaged += 1; // something behind the last line
-            } else if let Some(count) = checked(&self.line).and_then(|text| text.strip_prefix(b"end ")) {
+                (self.lines, self.damaged) = (self.lines + 1, self.damaged + 1); // behind the last line
+            } else if let Some(count) = checked(line).and_then(|text| text.strip_prefix(b"end ")) {
                 self.ended = pop3_proto::parse_number(count);
-                self.lines -= 1;
             } else {
-                match parse(&self.line, self.surrogates) {
-                    Some(facts) => break facts,
+                self.lines += 1;
+                match parse(line, self.format) {
+                    Some(line) => take(&line),
                     None => self.damaged += 1,
                 }
             }
-        };
-        let (facts, base_len) = facts;
-        let base = self.line.get(self.line.len() - base_len..).unwrap_or_default();
-        Ok(Some(Line { base, ..facts }))
+        }
+        Ok(())
     }
 
-    /// How many lines were passed over, and whether lines are missing at the end. Final when [`next`](Self::next)
-    /// has given `None`.
+    /// How many lines were passed over, and whether lines are missing at the end. Final behind [`for_each`](Self::for_each).
     pub(super) fn damage(&self) -> (u64, bool) {
         (self.damaged, self.ended != Some(self.lines))
-    }
-
-    /// Reads one line without its LF, cut to [`LINE_MAX`]. `false`: there is none.
-    fn fill(&mut self) -> io::Result<bool> {
-        self.line.clear();
-        let mut any = false;
-        loop {
-            let buffer = match self.source.fill_buf() {
-                Ok(buffer) => buffer,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            if buffer.is_empty() {
-                return Ok(any);
-            }
-            any = true;
-            let end = buffer.iter().position(|&octet| octet == b'\n');
-            let part = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or(buffer);
-            let room = LINE_MAX.saturating_sub(self.line.len());
-            self.line.extend_from_slice(part.get(..room).unwrap_or(part));
-            let used = end.map_or(buffer.len(), |at| at + 1);
-            self.source.consume(used);
-            if end.is_some() {
-                return Ok(true);
-            }
-        }
     }
 }
 
@@ -260,9 +240,11 @@ fn checked(line: &[u8]) -> Option<&[u8]> {
     (crc32(text) == sum).then_some(text)
 }
 
-/// A message's line: all but the base, of which the length.
-fn parse(line: &[u8], surrogates: bool) -> Option<(Line<'static>, usize)> {
-    let mut fields = checked(line)?.splitn(if surrogates { 6 } else { 5 }, |&octet| octet == b' ');
+/// A message's line.
+fn parse(line: &[u8], format: Format) -> Option<Line<'_>> {
+    let (surrogates, unique_ids) = (format >= Format::Surrogates, format >= Format::UniqueIds);
+    let count = 5 + usize::from(surrogates) + usize::from(unique_ids);
+    let mut fields = checked(line)?.splitn(count, |&octet| octet == b' ');
     let uid = hex(fields.next()?).filter(|&uid| uid > 0)?;
     let octets = match fields.next()? {
         b"-" => None,
@@ -273,10 +255,14 @@ fn parse(line: &[u8], surrogates: bool) -> Option<(Line<'static>, usize)> {
         Some(Some(b"=")) => Surrogate::None,
         Some(digits) => Surrogate::Octets(pop3_proto::parse_number(digits?)?),
     };
+    let unique_id = match unique_ids.then(|| fields.next()) {
+        None | Some(Some(b"-")) => None,
+        Some(id) => Some(id.filter(|id| UniqueIds::is_good(id))?),
+    };
     let size = pop3_proto::parse_number(fields.next()?)?;
     let mtime = core::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
     let base = fields.next().filter(|base| super::name::base_of(base) == Ok(*base))?;
-    Some((Line { uid, octets, surrogate, size, mtime, base: b"" }, base.len()))
+    Some(Line { uid, octets, surrogate, unique_id, size, mtime, base })
 }
 
 /// Replaces the list by `header` and the lines that `lines` puts.
@@ -335,16 +321,16 @@ fn fill_and_rename(
 pub(super) struct Writer<W = BufWriter<Writing>> {
     out: W,
     text: Vec<u8>,
-    surrogates: bool,
+    format: Format,
     lines: u64,
 }
 
 impl<W: Write> Writer<W> {
     /// Writes the first line.
     pub(super) fn begin(out: W, header: Header) -> io::Result<Self> {
-        let Header { validity, next, rules, surrogates } = header;
-        let mut writer = Self { out, text: Vec::new(), surrogates, lines: 0 };
-        let version = if surrogates { VERSION_WITH_SURROGATES } else { VERSION };
+        let Header { validity, next, rules, format } = header;
+        let mut writer = Self { out, text: Vec::new(), format, lines: 0 };
+        let version = format.name();
         writer.put(format_args!("{MAGIC} {version} {validity:08x} {next:08x} {rules:08x}"), b"")?;
         Ok(writer)
     }
@@ -358,16 +344,22 @@ impl<W: Write> Writer<W> {
 
     /// Puts one message.
     pub(super) fn line(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let Line { uid, octets, surrogate, size, mtime, base } = line;
+        let Line { uid, octets, surrogate, unique_id, size, mtime, base } = line;
         self.lines += 1;
         let octets = octets.map_or_else(|| "-".to_owned(), |octets| octets.to_string());
         let surrogate = match surrogate {
-            _ if !self.surrogates => "",
+            _ if self.format < Format::Surrogates => "",
             Surrogate::Unknown => " -",
             Surrogate::None => " =",
             Surrogate::Octets(octets) => &format!(" {octets}"),
         };
-        self.put(format_args!("{uid:08x} {octets}{surrogate} {size} {mtime} "), base)
+        let unique_id = match unique_id {
+            _ if self.format < Format::UniqueIds => "",
+            // A good id is ASCII.
+            Some(id) => &format!(" {}", core::str::from_utf8(id).unwrap_or("-")),
+            None => " -",
+        };
+        self.put(format_args!("{uid:08x} {octets}{surrogate}{unique_id} {size} {mtime} "), base)
     }
 
     fn put(&mut self, text: fmt::Arguments<'_>, base: &[u8]) -> io::Result<()> {

@@ -37,6 +37,7 @@ pub(super) struct File {
     pub(super) allow_cleartext_login: bool,
     // Mail.
     pub(super) maildir: Option<PathBuf>,
+    pub(super) previous_server: Option<String>,
     pub(super) utf8: Option<Utf8>,
     pub(super) lenient_utf8: bool,
     pub(super) language: Option<String>,

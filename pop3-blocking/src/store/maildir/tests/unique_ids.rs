@@ -69,13 +69,14 @@ fn r1939_7_3_when_numbers_run_out_all_ids_change() {
         validity: u32::from_str_radix(&before[0][..8], 16).unwrap(),
         next: u32::MAX - 1,
         rules,
-        surrogates: false,
+        format: Format::Sizes,
     };
     uid_list::write(&root, &Lock::take(&root).unwrap(), header, |writer| {
         writer.line(&Line {
             uid: u32::MAX - 2,
             octets: None,
             surrogate: Surrogate::Unknown,
+            unique_id: None,
             size: 0,
             mtime: 0,
             base: b"1.1.h",
@@ -135,10 +136,17 @@ fn r1939_7_3_damage_of_the_list_loses_ids_but_never_mixes_them() {
     }
     // Two lines with one number: by hand only, sums are right.
     let root = fs::File::open(fixture.path("")).unwrap();
-    let header = Header { validity: 7, next: 2, rules: 0, surrogates: false };
+    let header = Header { validity: 7, next: 2, rules: 0, format: Format::Sizes };
     uid_list::write(&root, &Lock::take(&root).unwrap(), header, |writer| {
-        let line =
-            Line { uid: 1, octets: None, surrogate: Surrogate::Unknown, size: 0, mtime: 0, base: b"1.1.h" };
+        let line = Line {
+            uid: 1,
+            octets: None,
+            surrogate: Surrogate::Unknown,
+            unique_id: None,
+            size: 0,
+            mtime: 0,
+            base: b"1.1.h",
+        };
         writer.line(&line)?;
         writer.line(&Line { base: b"3.1.h", ..line })?;
         writer.line(&Line { uid: 9, base: b"gone", ..line })

@@ -3,21 +3,31 @@
 use super::*;
 use crate::store::maildir::tests::files::TempDir;
 
-const HEADER: Header = Header { validity: 0xdead_beef, next: 0x12, rules: 7, surrogates: false };
+const HEADER: Header = Header { validity: 0xdead_beef, next: 0x12, rules: 7, format: Format::Sizes };
 const LINES: [Line<'static>; 3] = [
     Line {
         uid: 1,
         octets: Some(1234),
         surrogate: Surrogate::Unknown,
+        unique_id: None,
         size: 1200,
         mtime: 1_700_000_000_123_456_789,
         base: b"1.M2P3.host,S=1200",
     },
-    Line { uid: 0x11, octets: None, surrogate: Surrogate::Unknown, size: 0, mtime: -1, base: b"two words" },
+    Line {
+        uid: 0x11,
+        octets: None,
+        surrogate: Surrogate::Unknown,
+        unique_id: None,
+        size: 0,
+        mtime: -1,
+        base: b"two words",
+    },
     Line {
         uid: 2,
         octets: Some(u64::MAX),
         surrogate: Surrogate::Unknown,
+        unique_id: None,
         size: u64::MAX,
         mtime: i64::MIN,
         base: "größe".as_bytes(),
@@ -41,9 +51,7 @@ fn read(text: &[u8]) -> Option<(Header, Vec<Owned>, (u64, bool))> {
     let mut reader = Reader::new(text);
     let header = reader.header().unwrap()?;
     let mut lines = Vec::new();
-    while let Some(line) = reader.next().unwrap() {
-        lines.push((line.uid, line.octets, line.size, line.mtime, line.base.to_vec()));
-    }
+    reader.for_each(|line| lines.push(owned(line))).unwrap();
     Some((header, lines, reader.damage()))
 }
 
@@ -72,10 +80,9 @@ fn what_is_written_is_read() {
     let (root, text) = written(&dir);
     let Ok(Opened::Ready(header, mut reader)) = open(&root) else { panic!("{}", text.escape_ascii()) };
     assert_eq!(header, HEADER);
-    for line in LINES {
-        assert_eq!(reader.next().unwrap(), Some(line));
-    }
-    assert_eq!(reader.next().unwrap(), None);
+    let mut lines = LINES.iter();
+    reader.for_each(|line| assert_eq!(Some(line), lines.next())).unwrap();
+    assert_eq!(lines.len(), 0);
     assert_eq!(reader.damage(), (0, false));
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&dir.path().join(NAME).metadata().unwrap().permissions());
@@ -184,34 +191,42 @@ fn lines_with_right_sums_and_wrong_fields_are_damage() {
 }
 
 #[test]
-fn r6856_2_6_surrogates_are_told_in_format_2_and_not_in_format_1() {
+fn r6856_2_6_r1939_7_3_each_format_tells_what_it_should_and_no_more() {
     let dir = TempDir::new();
     let root = File::open(dir.path()).unwrap();
     let surrogates = [Surrogate::Octets(1300), Surrogate::None, Surrogate::Unknown];
-    for with in [false, true] {
-        let header = Header { surrogates: with, ..HEADER };
-        write(&root, &Lock::take(&root).unwrap(), header, |writer| {
-            LINES
+    let ids = [None, Some(&br#"'\"--"#[..]), Some(b"=")];
+    let longest = "x".repeat(70);
+    for format in [Format::Sizes, Format::Surrogates, Format::UniqueIds] {
+        let header = Header { format, ..HEADER };
+        for ids in [ids, [None; 3], [Some(longest.as_bytes()), ids[1], None]] {
+            let full: Vec<Line<'_>> = LINES
                 .iter()
                 .zip(surrogates)
-                .try_for_each(|(line, surrogate)| writer.line(&Line { surrogate, ..*line }))
-        })
-        .unwrap();
-        let text = std::fs::read(dir.path().join(NAME)).unwrap();
-        let mut reader = Reader::new(&text[..]);
-        assert_eq!(reader.header().unwrap(), Some(header));
-        for (line, surrogate) in LINES.iter().zip(surrogates) {
-            let surrogate = if with { surrogate } else { Surrogate::Unknown };
-            assert_eq!(reader.next().unwrap(), Some(Line { surrogate, ..*line }));
+                .zip(ids)
+                .map(|((line, surrogate), unique_id)| Line { surrogate, unique_id, ..*line })
+                .collect();
+            write(&root, &Lock::take(&root).unwrap(), header, |writer| {
+                full.iter().try_for_each(|line| writer.line(line))
+            })
+            .unwrap();
+            let text = std::fs::read(dir.path().join(NAME)).unwrap();
+            let mut reader = Reader::new(&text[..]);
+            assert_eq!(reader.header().unwrap(), Some(header));
+            let mut want = full.iter().map(|line| Line {
+                surrogate: if format < Format::Surrogates { Surrogate::Unknown } else { line.surrogate },
+                unique_id: if format < Format::UniqueIds { None } else { line.unique_id },
+                ..*line
+            });
+            reader.for_each(|line| assert_eq!(Some(*line), want.next())).unwrap();
+            assert_eq!((want.len(), reader.damage()), (0, (0, false)));
         }
-        assert!(reader.next().unwrap().is_none());
-        assert_eq!(reader.damage(), (0, false));
     }
 }
 
 #[test]
 fn a_list_of_a_later_version_is_left_alone() {
-    let field = "pop3-uidlist 3 anything else";
+    let field = "pop3-uidlist 4 anything else";
     let line = format!("{:08x} {field}\n", crc32(field.as_bytes()));
     assert!(matches!(Reader::new(line.as_bytes()).header(), Err(MaildirError::ListVersion)));
 }
