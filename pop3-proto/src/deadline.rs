@@ -23,11 +23,12 @@ use crate::limits::{Timeout, WaitingFor};
 ///
 /// ```
 /// use core::time::Duration;
-/// use pop3_proto::maildrop::HeapStorage;
+/// use pop3_proto::maildrop::{Entry, FixedStorage};
 /// use pop3_proto::server::{Session, SessionConfig};
 /// use pop3_proto::{Buffer, Deadlines};
 ///
-/// let mut session = Session::new(SessionConfig::DEFAULT, true, HeapStorage::new(10));
+/// let (mut entries, mut ids) = ([Entry::EMPTY; 10], [0; 700]);
+/// let mut session = Session::new(SessionConfig::DEFAULT, true, FixedStorage::new(&mut entries, &mut ids));
 /// let mut output = Buffer::new([0u8; 512]);
 /// let mut deadlines = Deadlines::new(Duration::ZERO, Duration::from_secs(60));
 /// session.greet(&mut output)?;

@@ -60,6 +60,113 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! # Writing a driver
+//!
+//! A driver owns what the core does not: the socket, TLS, the clock, the buffers, and on a server the users and the mail.
+//! Whatever the runtime, it has the same duties, and they are few:
+//!
+//! | duty | how |
+//! |---|---|
+//! | two buffers of a fixed size | [`Buffer`], or any [`Sink`]. The input must hold the longest line of the limits, `line` and `sasl_line`; the output 512 octets. Neither needs to grow |
+//! | read when told to | On [`Step::NeedInput`] alone, and after the output has left: then a peer that does not read is not read from either, and TCP holds it up. [`Step::Paused`] wants the output flushed, or a request answered |
+//! | deadlines | `timeout` says for what and how long, [`Deadlines`] until when; at its end call `timed_out` and close. The wait for room in the connection ends too |
+//! | the end of the stream | `end_of_input`, for a FIN in clear text and a close_notify under TLS. Any other end of TLS is an error: what came is cut |
+//! | `STLS` | Client: `receive` pauses in [`state::State::Tls`]. Server: [`server::Request::StartTls`]; flush first. Do the handshake, call `tls_started`. Nothing read before may be handed to TLS or kept: that `receive` returned no error has shown that there is nothing |
+//! | what is final | An error of `receive` is: close without another octet. [`SendError`] and [`ReplyError`] are not: nothing happened |
+//! | the end of a session | Remove what is marked on [`server::Request::Commit`] and on nothing else, free the lock, and then write the reply. The lock is free before the client can see the connection end |
+//! | secrets | Requests that hold passwords lie in the input: overwrite it once they are answered, if memory may be looked at |
+//!
+//! A request or an event borrows the input and nothing else, so the core and the output may be used while it is held. What
+//! must wait for an answer of another thread takes a copy of name and password along; until the answer is there the session
+//! [pauses](Step::Paused), and `timeout` says that nothing is waited for.
+//!
+//! A whole server, over a client made of constants:
+//!
+//! ```
+//! use pop3_proto::Step;
+//! use pop3_proto::body::{BodyRules, Measure};
+//! use pop3_proto::maildrop::{Entry, FixedStorage};
+//! use pop3_proto::server::{Refusal, Request, Session, SessionConfig};
+//! # use pop3_proto::Buffer;
+//!
+//! // What the client says, as it comes out of a socket; the mail, one message in the form of the system.
+//! let mut client = ["USER ali", "ce\r\nPASS wonderland\r\nTOP 1 0\r\n", "RETR 1\r\nDELE 1\r\nQUIT\r\n"].iter();
+//! let mut mail: Option<&[u8]> = Some(b"Subject: a dot\n\n.\n");
+//! let mut heard = Vec::new();
+//!
+//! let (mut entries, mut ids) = ([Entry::EMPTY; 100], [0; 100 * 70]);
+//! let mut session = Session::new(SessionConfig::DEFAULT, true, FixedStorage::new(&mut entries, &mut ids));
+//! let (mut input, mut output) = (Buffer::new([0; 512]), Buffer::new([0; 512]));
+//! session.greet(&mut output)?;
+//! loop {
+//!     let received = session.receive(input.unread(), &mut output)?;
+//!     let consumed = received.consumed;
+//!     match received.step {
+//!         Step::Event(Request::Login { password }) => {
+//!             if (session.user(), password.expose()) == (&b"alice"[..], &b"wonderland"[..]) {
+//!                 // Lock the maildrop here. Sizes are those of what is sent, not of what is stored.
+//!                 for message in mail {
+//!                     session.add_message(Measure::of(message, BodyRules::new()), b"id-1")?;
+//!                 }
+//!                 session.opened(&mut output)?;
+//!             } else {
+//!                 session.refuse(Refusal::Credentials, &mut output)?;
+//!             }
+//!         }
+//!         Step::Event(Request::Message { .. }) => {
+//!             let mut rest = mail.ok_or("an index that is not the maildrop")?;
+//!             session.start_message(&mut output)?;
+//!             while !rest.is_empty() {
+//!                 let progress = session.body(rest, output.room())?;
+//!                 output.filled(progress.written);
+//!                 rest = if progress.done { &[] } else { &rest[progress.read..] };
+//!                 flush(&mut output, &mut heard);
+//!             }
+//!             session.end_message(&mut output)?;
+//!         }
+//!         Step::Event(Request::Commit) => {
+//!             for _ in session.marked() {
+//!                 mail = None;
+//!             }
+//!             // Unlock the maildrop here.
+//!             session.committed(true, &mut output)?;
+//!         }
+//!         Step::Event(Request::Close(_)) => break,
+//!         Step::Event(_) => return Err("not offered by the configuration".into()),
+//!         Step::Paused => {}
+//!         Step::NeedInput => {
+//!             input.consume(consumed);
+//!             flush(&mut output, &mut heard);
+//!             // Here the socket would be read, until `deadlines.end(session.timeout())`.
+//!             let said = client.next().ok_or("the client has gone: session.end_of_input()")?.as_bytes();
+//!             input.room()[..said.len()].copy_from_slice(said);
+//!             input.filled(said.len());
+//!             continue;
+//!         }
+//!     }
+//!     input.consume(consumed);
+//!     flush(&mut output, &mut heard);
+//! }
+//! flush(&mut output, &mut heard);
+//! assert!(mail.is_none());
+//! assert!(heard.ends_with(
+//!     b"+OK message follows\r\nSubject: a dot\r\n\r\n.\r\n\
+//!       +OK 21 octets\r\nSubject: a dot\r\n\r\n..\r\n.\r\n\
+//!       +OK message marked as deleted\r\n+OK bye\r\n"
+//! ));
+//!
+//! /// Here the socket would take what it can.
+//! fn flush(output: &mut Buffer<[u8; 512]>, heard: &mut Vec<u8>) {
+//!     heard.extend_from_slice(output.unread());
+//!     output.clear();
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Whole programs of this kind, each for a runtime of its own, are in the folder `pop3-proto/examples` of the repository:
+//! `std_loop` with a thread for each connection, `tokio_client` and `tokio_server` over rustls, `mio_server` with thousands
+//! of sessions on one thread, `embedded_client` without operating system and allocator.
+//!
 //! # Features
 //!
 //! | feature | adds |

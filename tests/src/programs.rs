@@ -12,6 +12,16 @@ use std::time::SystemTime;
 /// then it is built now, once.
 #[must_use]
 pub fn program(name: &str) -> PathBuf {
+    find(Path::new(name), "--bins")
+}
+
+/// The path of a program in `pop3-proto/examples`, as [`program`].
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    find(&Path::new("examples").join(name), "--examples")
+}
+
+fn find(name: &Path, kind: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     let test = std::env::current_exe().unwrap();
@@ -20,7 +30,7 @@ pub fn program(name: &str) -> PathBuf {
     let path = folder.join(name);
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !is_current(&path) {
-        build(folder);
+        build(folder, kind);
     }
     assert!(path.is_file(), "{} was not built", path.display());
     path
@@ -40,10 +50,10 @@ fn is_current(program: &Path) -> bool {
     })
 }
 
-fn build(folder: &Path) {
+fn build(folder: &Path, kind: &str) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     // All of the workspace, so that features are what the tests were built with and only the programs are left to do.
-    cargo.args(["build", "--locked", "--workspace", "--bins"]);
+    cargo.args(["build", "--locked", "--workspace", kind]);
     if folder.ends_with("release") {
         cargo.arg("--release");
     }
