@@ -35,6 +35,11 @@ fn number(packet: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?]))
 }
 
+/// The highest bit is no part of the class, but a wish of multicast DNS (RFC 6762), and the crate drops it.
+const fn is_internet(class: u16) -> bool {
+    class & 0x7fff == 1
+}
+
 type Srv = (u16, u16, u16, String);
 
 /// Owner and either an alias or a record, of all answers in class IN.
@@ -49,11 +54,11 @@ fn answers(packet: &[u8]) -> Option<Vec<(String, Result<Srv, String>)>> {
         let data = at + 10;
         at = data + usize::from(length);
         packet.get(..at)?;
-        match (kind, class & 0x7fff) {
+        match (kind, is_internet(class)) {
             // Without data there is no record.
             _ if length == 0 => {}
-            (5, 1) => found.push((owner, Err(name(packet, data)?.0))),
-            (33, 1) => {
+            (5, true) => found.push((owner, Err(name(packet, data)?.0))),
+            (33, true) => {
                 let (priority, weight, port) =
                     (number(packet, data)?, number(packet, data + 2)?, number(packet, data + 4)?);
                 found.push((owner, Ok((priority, weight, port, name(packet, data + 6)?.0))));
@@ -165,7 +170,9 @@ pub fn dns_packet(input: &[u8]) {
         && packet.get(2).is_some_and(|flags| flags & 0xf8 == 0x80)
         && number(&packet, 4) == Some(1)
         && name(&packet, 12).is_some_and(|(asked, at)| {
-            asked == NAME && packet.get(at..at + 4).is_some_and(|rest| rest == [0, 33, 0, 1])
+            asked == NAME
+                && number(&packet, at) == Some(33)
+                && number(&packet, at + 2).is_some_and(is_internet)
         });
     let read = dns_answer(&packet, ID, NAME, true);
     match &read {

@@ -145,8 +145,13 @@ fn planned(plan: &mut Plan<'_>) -> UidList {
     while !plan.is_empty() && lines.len() < 20 {
         let flags = plan.next();
         let octets = u64::from(plan.next()) << (plan.next() % 57);
-        let base: String =
-            plan.piece().iter().map(|octet| char::from(b'!' + octet % 90)).filter(|c| *c != ':').collect();
+        let base: String = plan
+            .piece()
+            .iter()
+            .take(254)
+            .map(|octet| char::from(b'!' + octet % 90))
+            .filter(|c| *c != ':')
+            .collect();
         lines.push(UidLine {
             uid: u32::from(plan.next()) + 1,
             octets: (flags & 1 != 0).then_some(octets),
