@@ -279,14 +279,14 @@ impl<S: Stream> Transport<S> {
         self.wire.get_ref().peer_addr()
     }
 
-    fn start_tls(&mut self, pump: Pump, deadline: Deadline) -> Result<(), TransportError> {
+    fn start_tls(&mut self, pump: Box<Pump>, deadline: Deadline) -> Result<(), TransportError> {
         if self.tls.is_some() {
             return Err(TransportError::AlreadyTls);
         }
         if let Some(ended) = self.writing.as_ref().or(self.reading.as_ref()) {
             return Err(ended.error());
         }
-        let pump = self.tls.insert(Box::new(pump));
+        let pump = self.tls.insert(pump);
         handshake(&mut self.wire, pump, deadline)?;
         if pump.lacks_alpn() {
             pump.send_close_notify();

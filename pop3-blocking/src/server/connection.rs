@@ -34,7 +34,7 @@ pub(super) struct Connection<'s, T> {
     /// Open from the login to the end; dropping it frees its lock.
     pub(super) maildrop: Option<Box<dyn Maildrop>>,
     /// The SASL exchange under way.
-    pub(super) login: Option<Login>,
+    pub(super) login: Option<Box<Login>>,
     pub(super) offers: &'s Offers,
     pub(super) certificate: Certificate,
     pub(super) binding: Binding,
@@ -83,25 +83,7 @@ pub(super) fn serve<T: Stream>(
         return Outcome::Panicked;
     };
     let offers = Offers::new(policy, served);
-    let storage = HeapStorage::new(shared.limits.messages);
-    let mut connection = Connection {
-        shared,
-        policy,
-        ticket,
-        transport: Some(Transport::plain(stream)),
-        output: Output::new(),
-        session: Session::new(shared.session_config(policy, &offers), policy.implicit, storage),
-        maildrop: None,
-        login: None,
-        offers: &offers,
-        certificate: Certificate::None,
-        binding: Binding::default(),
-        login_deadline: Deadline::after(shared.limits.protocol.login),
-        wait: None,
-        record,
-        not_removed: false,
-        writing: false,
-    };
+    let mut connection = Connection::new(shared, stream, policy, ticket, &offers, record);
     let outcome = catch_unwind(AssertUnwindSafe(|| connection.run())).unwrap_or(Outcome::Panicked);
     let panicked = matches!(outcome, Outcome::Panicked);
     if panicked {
@@ -111,6 +93,41 @@ pub(super) fn serve<T: Stream>(
         if panicked { connection.end_after_panic() } else { connection.end(outcome) }
     }));
     ended.unwrap_or(Outcome::Panicked)
+}
+
+impl<'s, T: Stream> Connection<'s, T> {
+    /// On the heap, and put together in a frame that is gone afterwards: a stack keeps every page that it ever touched,
+    /// for as long as the client is there. The same reason stands behind each `inline(never)` of this module and its
+    /// neighbours: what is done once must not widen the frame of the loop that waits.
+    #[inline(never)]
+    fn new(
+        shared: &'s Shared,
+        stream: T,
+        policy: &'s Policy,
+        ticket: Option<&'s Ticket>,
+        offers: &'s Offers,
+        record: Record,
+    ) -> Box<Self> {
+        let storage = HeapStorage::new(shared.limits.messages);
+        Box::new(Self {
+            shared,
+            policy,
+            ticket,
+            transport: Some(Transport::plain(stream)),
+            output: Output::new(),
+            session: Session::new(shared.session_config(policy, offers), policy.implicit, storage),
+            maildrop: None,
+            login: None,
+            offers,
+            certificate: Certificate::None,
+            binding: Binding::default(),
+            login_deadline: Deadline::after(shared.limits.protocol.login),
+            wait: None,
+            record,
+            not_removed: false,
+            writing: false,
+        })
+    }
 }
 
 impl<T: Stream> Connection<'_, T> {
@@ -127,6 +144,7 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     /// Does the TLS handshake, within its own limit and that of the login (R32, PB-S38).
+    #[inline(never)]
     pub(super) fn handshake(&mut self) -> Result<(), Outcome> {
         let (Some(tls), Some(plain)) = (&self.policy.tls, self.transport.take()) else {
             return Err(Outcome::Disconnected);
@@ -186,6 +204,7 @@ impl<T: Stream> Connection<'_, T> {
         }
     }
 
+    #[inline(never)]
     fn end(&mut self, outcome: Outcome) -> Outcome {
         let farewell = outcome.farewell();
         self.free_maildrop();
@@ -205,6 +224,7 @@ impl<T: Stream> Connection<'_, T> {
         outcome
     }
 
+    #[inline(never)]
     fn end_after_panic(&mut self) -> Outcome {
         self.free_maildrop();
         // An empty piece of a message is taken only while a message is being sent.

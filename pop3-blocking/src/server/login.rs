@@ -99,6 +99,7 @@ impl Given {
 
 impl<T: Stream> Connection<'_, T> {
     /// `PASS`.
+    #[inline(never)]
     pub(super) fn log_in_by_password(&mut self, password: Secret<'_>) -> Result<(), Outcome> {
         let began = Instant::now();
         self.flush()?;
@@ -113,6 +114,7 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     /// `PASS` with what is nobody's password: as a wrong one in everything that a client can see.
+    #[inline(never)]
     pub(super) fn refuse_hopeless_login(&mut self) -> Result<(), Outcome> {
         let began = Instant::now();
         self.flush()?;
@@ -120,12 +122,14 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     /// `AUTH`, and the lines of its exchange.
+    #[inline(never)]
     pub(super) fn take_sasl_message(&mut self, input: SaslInput<'_>) -> Result<(), Outcome> {
         let began = Instant::now();
         let (login, message) = match input {
             SaslInput::Start { mechanism, initial } => match self.start_exchange(mechanism) {
                 Ok(exchange) => {
-                    (exchange.map(|exchange| Login { exchange, who: None }), SaslMessage::Initial(initial))
+                    let login = exchange.map(|exchange| Box::new(Login { exchange, who: None }));
+                    (login, SaslMessage::Initial(initial))
                 }
                 Err(refusal) => return self.reply(|session, output| session.refuse(refusal, output)),
             },

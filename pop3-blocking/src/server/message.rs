@@ -23,6 +23,7 @@ impl<T: Stream> Connection<'_, T> {
     ///
     /// If the store fails later, or the message is not as long as announced, the reply is left without an end and the
     /// connection cut, so that the client cannot take the part for the whole (R1939-3.18, PB-S30).
+    #[inline(never)]
     pub(super) fn send_message(&mut self, number: MessageNumber) -> Result<(), Outcome> {
         // Out of its place while it is lent to the reader; it comes back unless a panic drops it.
         let Some(mut maildrop) = self.maildrop.take() else { return Err(self.misuse()) };

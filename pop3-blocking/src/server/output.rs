@@ -4,22 +4,22 @@ use pop3_proto::{Full, Sink};
 
 /// Replies that leave in one write, at most [`LARGE`] octets of them.
 ///
-/// It is small while a connection is idle or in plain dialogue, and large while a message or a long list is sent.
+/// It takes no memory while a connection is idle, little in plain dialogue, and much while a message or a long list is sent.
 pub(super) struct Output {
     storage: Vec<u8>,
     end: usize,
     produced: u64,
 }
 
-/// The size at rest: some dozens of replies.
+/// The size in dialogue: some dozens of replies.
 const SMALL: usize = 4096;
 
 /// The size while much is sent: four full records of TLS, which leave in one system call.
 pub(super) const LARGE: usize = 64 * 1024;
 
 impl Output {
-    pub(super) fn new() -> Self {
-        Self { storage: vec![0; SMALL], end: 0, produced: 0 }
+    pub(super) const fn new() -> Self {
+        Self { storage: Vec::new(), end: 0, produced: 0 }
     }
 
     pub(super) fn octets(&self) -> &[u8] {
@@ -47,15 +47,18 @@ impl Output {
         }
     }
 
-    /// Gives that room back, if nothing waits.
-    pub(super) fn shrink(&mut self) {
-        if self.end == 0 && self.storage.len() > SMALL {
-            self.storage = vec![0; SMALL];
+    /// Gives all room back, if nothing waits. The next reply takes some again.
+    pub(super) fn release(&mut self) {
+        if self.end == 0 {
+            self.storage = Vec::new();
         }
     }
 
     /// The room at the end, to be filled; tell how much with [`filled`](Self::filled).
     pub(super) fn room(&mut self) -> &mut [u8] {
+        if self.storage.is_empty() {
+            self.storage = vec![0; SMALL];
+        }
         self.storage.get_mut(self.end..).unwrap_or_default()
     }
 
@@ -98,10 +101,12 @@ mod tests {
         assert!(output.octets().ends_with(b"xab"));
         output.put(&vec![b'y'; 2 * LARGE]);
         assert_eq!(output.octets().len(), LARGE);
-        output.shrink();
+        output.release();
         assert_eq!(output.octets().len(), LARGE);
         output.clear();
-        output.shrink();
-        assert_eq!((output.room().len(), output.produced()), (SMALL, LARGE as u64));
+        output.release();
+        assert_eq!((output.storage.capacity(), output.produced()), (0, LARGE as u64));
+        assert_eq!(output.octets(), b"");
+        assert_eq!(output.room().len(), SMALL);
     }
 }

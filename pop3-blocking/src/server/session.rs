@@ -72,7 +72,7 @@ impl<T: Stream> Connection<'_, T> {
     fn read(&mut self, input: &mut Input) -> Result<(), Outcome> {
         if !self.transport.as_mut().is_some_and(|transport| transport.has_buffered()) {
             self.flush()?;
-            self.output.shrink();
+            self.output.release();
             input.shrink();
         }
         let Some(timeout) = self.session.timeout() else { return Err(self.misuse()) };
@@ -127,6 +127,7 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     /// STLS: the `+OK` leaves, and nothing that came in clear text is left (R1, R2).
+    #[inline(never)]
     fn start_tls(&mut self, behind: usize) -> Result<(), Outcome> {
         if behind > 0 {
             return Err(self.misuse());
@@ -139,6 +140,7 @@ impl<T: Stream> Connection<'_, T> {
     /// QUIT: removes what is marked, frees the lock, and only then writes the reply (R1939-6.1, PB-S32).
     ///
     /// This is the only caller of `commit` (PB-S33).
+    #[inline(never)]
     fn commit(&mut self) -> Result<(), Outcome> {
         // The client may be gone: its QUIT is complete and counts (PB-Q63).
         drop(self.flush());

@@ -34,13 +34,17 @@ pub(crate) struct Pump {
 }
 
 impl Pump {
-    pub(crate) fn client(tls: &ClientTls, server: &ServerName) -> Result<Self, rustls::Error> {
+    /// In a frame that is gone before the handshake, like [`server`](Self::server): a connection is large, and the stack of
+    /// a server's session is small.
+    #[inline(never)]
+    pub(crate) fn client(tls: &ClientTls, server: &ServerName) -> Result<Box<Self>, rustls::Error> {
         let (witness, config) = Witness::of_client(&tls.config_for(server));
         let connection = ClientConnection::new(config, server.to_rustls())?;
         Ok(Self::new(connection.into(), Some(server.clone()), witness, tls.requires_alpn()))
     }
 
-    pub(crate) fn server(tls: &ServerTls) -> Result<Self, rustls::Error> {
+    #[inline(never)]
+    pub(crate) fn server(tls: &ServerTls) -> Result<Box<Self>, rustls::Error> {
         let (witness, config) = Witness::of_server(&tls.config());
         let connection = ServerConnection::new(config)?;
         Ok(Self::new(connection.into(), None, witness, tls.requires_alpn()))
@@ -51,8 +55,8 @@ impl Pump {
         server: Option<ServerName>,
         witness: Witness,
         requires_alpn: bool,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             connection,
             opening: Opening::default(),
             plaintext: 0,
@@ -61,7 +65,7 @@ impl Pump {
             server,
             witness,
             requires_alpn,
-        }
+        })
     }
 
     /// Reads once from `stream`; zero at its end. Only to be called when there is no plaintext left to take.
