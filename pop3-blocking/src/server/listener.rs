@@ -1,4 +1,4 @@
-//! Listening sockets, and the loop that accepts from one: it admits, starts a thread, and never waits for a client.
+//! Listening sockets, and the loop that accepts from one: it admits, finds or starts a thread, and never waits for a client.
 
 use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use super::record::TARGET;
 use super::shared::{Shared, count};
 use super::socket::Socket;
 use super::stop::Phase;
-use super::{Policy, ServeError};
+use super::{Outcome, Policy, ServeError};
 use crate::Deadline;
 
 /// How many connections may wait to be accepted. The system may allow fewer.
@@ -163,24 +163,46 @@ fn welcome(shared: &Arc<Shared>, policy: &Arc<Policy>, stream: TcpStream, peer: 
         Err(Crowded::Server) => return refuse("too many connections"),
         Err(Crowded::Address) => return refuse("too many connections from this address"),
     };
-    let (session_shared, session_policy, stream) = (Arc::clone(shared), Arc::clone(policy), socket.clone());
+    let job = Job { policy: Arc::clone(policy), stream: socket.clone(), ticket };
+    let Some(job) = shared.workers.give(job) else { return count(&shared.counters.accepted) };
+    let session_shared = Arc::clone(shared);
     let started = thread::Builder::new()
         .name("pop3-session".into())
         .stack_size(shared.limits.stack)
-        .spawn(move || serve(&session_shared, &session_policy, stream, ticket));
+        .spawn(move || work(&session_shared, job));
     match started {
         Ok(_detached) => count(&shared.counters.accepted),
         Err(error) => refuse(&format!("no thread: {error}")),
     }
 }
 
-fn serve(shared: &Shared, policy: &Policy, stream: Socket, ticket: Ticket) {
+/// A connection that has been admitted.
+pub(super) struct Job {
+    policy: Arc<Policy>,
+    stream: Socket,
+    ticket: Ticket,
+}
+
+/// Serves a connection, and others that come when it has ended. After a panic no other: nobody knows what it has left
+/// behind on the thread.
+fn work(shared: &Shared, first: Job) {
+    let mut job = first;
+    while serve(shared, job) {
+        let Some(next) = shared.workers.next() else { return };
+        job = next;
+    }
+}
+
+/// Tells whether there was no panic.
+fn serve(shared: &Shared, job: Job) -> bool {
+    let Job { policy, stream, ticket } = job;
     // A panic of a session is caught inside. This one is for its log line: a logger may panic too.
-    let ended = catch_unwind(AssertUnwindSafe(|| connection::serve(shared, stream, policy, Some(&ticket))));
+    let ended = catch_unwind(AssertUnwindSafe(|| connection::serve(shared, stream, &policy, Some(&ticket))));
     if ended.is_err() {
         count(&shared.counters.panicked);
     }
     drop(ticket);
+    ended.is_ok_and(|outcome| !matches!(outcome, Outcome::Panicked))
 }
 
 /// `-ERR [SYS/TEMP]` instead of a greeting. It fits the empty buffer of a new socket, so it does not wait.
@@ -210,5 +232,6 @@ pub(super) fn supervise(shared: &Shared, accepting: &Mutex<Vec<Accepting>>) {
             log::error!(target: TARGET, "{} sessions left behind", admission.open());
         }
     }
+    shared.workers.close();
     shared.stop.advance(Phase::Stopped);
 }

@@ -42,9 +42,9 @@
 //! # How it works
 //!
 //! The protocol is [`pop3_proto::server::Session`]; here are sockets, threads and time. A thread per listener accepts
-//! and admits; each connection has a thread with a small stack, whose loop is: give the session what was read, do what it
-//! asks for, write all replies of a batch at once, wait for more. Another thread waits for the wish to stop and then
-//! wakes those that wait, by shutting their sockets down for reading.
+//! and admits; each connection has a thread with a small stack for as long as it lasts, whose loop is: give the session
+//! what was read, do what it asks for, write all replies of a batch at once, wait for more. Another thread waits for the
+//! wish to stop and then wakes those that wait, by shutting their sockets down for reading.
 //!
 //! RFC 1939, RFC 2449, RFC 2595, RFC 3206, RFC 5034, RFC 6856, RFC 6858, RFC 8314.
 
@@ -86,6 +86,7 @@ mod stop;
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;
+mod workers;
 
 pub use error::ServeError;
 pub use limits::{LimitError, Limits};
@@ -102,6 +103,7 @@ use listener::Listener;
 use penalty::Penalty;
 use shared::{Counters, Settings, Shared};
 use stop::Stop;
+use workers::Workers;
 
 /// A server whose sockets are bound. Nothing is accepted before [`serve`](Self::serve).
 #[must_use]
@@ -352,6 +354,7 @@ impl ServerBuilder {
             checks: Gate::new(limits.password_checks),
             stop: Stop::new(),
             admission: Admission::new(&limits),
+            workers: Workers::new(),
             counters: Counters::default(),
             limits,
             settings,

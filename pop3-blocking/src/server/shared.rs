@@ -8,9 +8,11 @@ use pop3_proto::server::{Language, SessionConfig, Utf8Offer};
 
 use super::admission::Admission;
 use super::gate::Gate;
+use super::listener::Job;
 use super::offer::Offers;
 use super::penalty::Penalty;
 use super::stop::{Phase, Stop};
+use super::workers::Workers;
 use super::{Limits, Policy, Utf8Policy};
 use crate::auth::{Authenticator, Decoys, Identity, Mechanisms};
 use crate::store::{Maildrop, OpenContext, OpenError, Store};
@@ -27,6 +29,7 @@ pub(super) struct Shared {
     pub(super) checks: Gate,
     pub(super) stop: Stop,
     pub(super) admission: Arc<Admission>,
+    pub(super) workers: Workers<Job>,
     pub(super) counters: Counters,
     /// By how much the limits of silence are divided, so that a test need not last ten minutes.
     #[cfg(test)]
