@@ -442,7 +442,8 @@ impl<const DEPTH: usize> Client<DEPTH> {
         if self.queue.is_empty() && !self.is_receiving() {
             return if self.unread { Err(SendError::UnreadInput) } else { Ok(()) };
         }
-        if let Some(barrier) = self.queue.iter().find(|of| is_barrier(of.verb, of.shape)) {
+        // One that is outstanding is the newest: nothing went behind it.
+        if let Some(barrier) = self.queue.back().filter(|of| is_barrier(of.verb, of.shape)) {
             return Err(SendError::MustWait { verb: barrier.verb });
         }
         // QUIT commits what was marked, so all that went before must have been looked at (R2449-6.6.5). A PASS behind

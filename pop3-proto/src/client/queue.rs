@@ -55,7 +55,14 @@ impl<const DEPTH: usize> Queue<DEPTH> {
         self.slots.get(self.first)?.as_ref()
     }
 
+    /// The newest.
+    pub(crate) fn back(&self) -> Option<&Outstanding> {
+        let last = self.first.saturating_add(self.len.checked_sub(1)?).checked_rem(DEPTH)?;
+        self.slots.get(last)?.as_ref()
+    }
+
     /// All, oldest first.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Outstanding> {
         let (tail, head) = self.slots.split_at_checked(self.first).unwrap_or((&[], &[]));
         head.iter().chain(tail).filter_map(Option::as_ref)
@@ -93,8 +100,11 @@ mod tests {
                 next_out += 1;
             }
             assert!(queue.iter().map(|c| c.id.0).eq(next_out..next_in));
+            assert_eq!(queue.front(), queue.iter().next());
+            assert_eq!(queue.back(), queue.iter().last());
         }
         assert!(!Queue::<0>::new().push(command(0)));
         assert!(Queue::<0>::new().pop().is_none());
+        assert!(Queue::<0>::new().back().is_none());
     }
 }

@@ -80,6 +80,8 @@ pub(super) struct Index {
     /// Ids that a previous server gave.
     unique_ids: UniqueIds,
     limit: u32,
+    /// Where the message of the next line of the list may be: the list is mostly in the order of the names.
+    likely: usize,
 }
 
 impl Index {
@@ -225,10 +227,17 @@ impl Index {
     /// message checks size and time, see [`note_facts`](Self::note_facts).
     pub(super) fn recognise(&mut self, line: &Line<'_>, octets_valid: bool) -> Recognised {
         let names = &self.names;
-        let found = self.entries.binary_search_by(|entry| base_in(names, entry).cmp(line.base));
-        let Some(entry) = found.ok().and_then(|at| self.entries.get_mut(at)) else {
+        let is_there =
+            |at: usize| self.entries.get(at).is_some_and(|entry| base_in(names, entry) == line.base);
+        let found = if is_there(self.likely) {
+            Some(self.likely)
+        } else {
+            self.entries.binary_search_by(|entry| base_in(names, entry).cmp(line.base)).ok()
+        };
+        let Some((at, entry)) = found.and_then(|at| Some((at, self.entries.get_mut(at)?))) else {
             return Recognised::Absent;
         };
+        self.likely = at + 1;
         if entry.uid == 0 {
             entry.uid = line.uid;
             if let Some(id) = line.unique_id {
