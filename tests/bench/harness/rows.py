@@ -85,6 +85,7 @@ def all_scenarios(world):
         return work
     for name, cold, iterations in (('cold', True, 1), ('warm', False, 3)):
         yield Scenario('lists', f'200,000 messages {name}', ('huge',), pair, lists('huge', cold, iterations), fresh=True)
+    yield Scenario('lists', '200,000 bare names cold', ('bare',), pair, lists('bare', True, 1), fresh=True, most_rounds=4)
 
     def download(user, tls):
         return lambda clients, column: clients.sample(column, user, tls, deliver=False)
@@ -142,6 +143,7 @@ def goals():
         for metric, unit in (('stat_ms', 'login+STAT ms'), ('list_ms', 'LIST ms'), ('uidl_ms', 'UIDL ms')):
             yield Goal(f'200,000 messages {state}', metric, unit, 'dovecot', third)
         yield Goal(f'200,000 messages {state}', 'octets_per_message', 'octets/message', '', 100)
+    yield Goal('200,000 bare names cold', 'stat_ms', 'login+STAT ms', 'dovecot', third)
     for mail, limit in (('small', 1.5), ('large', 1.3)):
         for name in ('plain', 'TLS'):
             scenario = f'client {mail} {name}'

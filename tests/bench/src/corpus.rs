@@ -7,6 +7,7 @@
 //! | `dots` | 64 KiB, a third of the lines begin with a dot, some have thousands of octets |
 //! | `giant` | 1 GiB |
 //! | `huge`, `ten`, `one` | about 250 octets: 200,000, 10,000 and 1,000 of them |
+//! | `bare` | as `huge`, in files whose names tell no sizes |
 //! | `u0`, `u1` … | about 2 KiB, ten each: the count is of users |
 //!
 //! `NAME=COUNT*COPIES` makes `NAME0`, `NAME1` … of the same files, because a maildrop has one session at a time.
@@ -94,7 +95,8 @@ fn maildrop(root: &Path, user: &str, name: &str, count: usize) -> Result<bool, F
         file.flush()?;
         let (sum, octets) = check.finish();
         let time = 1_700_000_000 + number;
-        fs::rename(&temporary, maildir.join(format!("cur/{time}.M{number:06}P1.bench,S={lf},W={crlf}:2,S")))?;
+        let sizes = if name == "bare" { String::new() } else { format!(",S={lf},W={crlf}") };
+        fs::rename(&temporary, maildir.join(format!("cur/{time}.M{number:06}P1.bench{sizes}:2,S")))?;
         writeln!(told, "{octets} {sum}")?;
     }
     give_to_nobody(&maildir)?;
@@ -109,7 +111,7 @@ fn content(
     lines: &[Vec<u8>],
     out: &mut Message,
 ) -> Result<(), Fault> {
-    if matches!(name, "huge" | "ten" | "one") {
+    if matches!(name, "huge" | "bare" | "ten" | "one") {
         let header =
             format!("Message-ID: <{number}.{name}@bench.example>\nFrom: a@bench.example\nSubject: {number}");
         header.lines().try_for_each(|line| out.line(line.as_bytes()))?;
