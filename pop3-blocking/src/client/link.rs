@@ -120,11 +120,12 @@ impl<S: Stream> Link<S> {
             let consumed = received.consumed;
             match received.step {
                 Step::Event(event) => {
-                    if !matches!(event, ClientEvent::Body(..)) {
-                        self.reply_deadline = deadline(self.options.reply_total);
-                    }
                     let result = act(event);
                     self.input.consume(consumed);
+                    // The next reply has a time of its own; a line of a list is no reply.
+                    if !self.client.is_receiving() {
+                        self.renew_reply_deadline();
+                    }
                     return Ok(result);
                 }
                 Step::NeedInput => {

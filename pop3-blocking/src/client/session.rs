@@ -22,6 +22,9 @@ pub struct Session<S = TcpStream> {
     pub(super) link: Box<Link<S>>,
     /// Whether a `DELE` was sent: its mark is not to be taken back.
     pub(super) marks: bool,
+    /// The messages that `STAT` counted, until `RSET` may have made them more.
+    counted: Option<u64>,
+    surplus: u64,
 }
 
 /// How a session ended, as far as marked messages go.
@@ -49,7 +52,7 @@ pub struct UniqueIdEntry {
 
 impl<S: Stream> Session<S> {
     pub(super) const fn new(link: Box<Link<S>>) -> Self {
-        Self { link, marks: false }
+        Self { link, marks: false, counted: None, surplus: 0 }
     }
 
     /// `STAT`: how many messages there are, and how many octets.
@@ -59,7 +62,9 @@ impl<S: Stream> Session<S> {
     /// [`Error::Refused`], [`Error::BadReply`], and the errors that end a connection.
     pub fn stat(&mut self) -> Result<DropListing, Error> {
         let reply = self.link.command(&Command::Stat, |reply| reply.drop_listing())?;
-        reply.data.ok_or(Error::BadReply(Verb::Stat))
+        let counted = reply.data.ok_or(Error::BadReply(Verb::Stat))?;
+        self.counted = Some(counted.messages.into());
+        Ok(counted)
     }
 
     /// `LIST`: numbers and octets of all messages that are not marked.
@@ -83,13 +88,17 @@ impl<S: Stream> Session<S> {
     /// As [`list`](Self::list).
     pub fn for_each_listing(&mut self, mut each: impl FnMut(ScanListing)) -> Result<(), Error> {
         let Accepted { id, .. } = self.link.command(&Command::List(None), |_| ())?;
+        let mut lines = 0u64;
         self.link.lines(id, |event| {
+            lines = lines.saturating_add(1);
             match event {
                 ClientEvent::ScanListing(_, listing) => each(listing),
                 _ => log::warn!("a line of LIST cannot be read and is left out"),
             }
             Ok(())
-        })
+        })?;
+        self.compare(lines);
+        Ok(())
     }
 
     /// `LIST n`: the octets of one message. If the server answers with something else, the whole list is asked for
@@ -131,13 +140,24 @@ impl<S: Stream> Session<S> {
     /// As [`unique_ids`](Self::unique_ids).
     pub fn for_each_unique_id(&mut self, mut each: impl FnMut(UniqueIdListing<'_>)) -> Result<(), Error> {
         let Accepted { id, .. } = self.link.command(&Command::Uidl(None), |_| ())?;
+        let mut lines = 0u64;
         self.link.lines(id, |event| {
+            lines = lines.saturating_add(1);
             match event {
                 ClientEvent::UniqueId(_, listing) => each(listing),
                 _ => log::warn!("a line of UIDL cannot be read and is left out"),
             }
             Ok(())
-        })
+        })?;
+        self.compare(lines);
+        Ok(())
+    }
+
+    /// How many lines more than the last [`stat`](Self::stat) counted messages the last whole list had, of `LIST` or of
+    /// unique-ids: of a server that tells two stories, which is not to be believed in either. 0 if `stat` was not called,
+    /// or not again after [`reset`](Self::reset).
+    pub const fn surplus(&self) -> u64 {
+        self.surplus
     }
 
     /// `UIDL n`: the unique-id of one message.
@@ -190,6 +210,7 @@ impl<S: Stream> Session<S> {
     ///
     /// [`Error::Refused`], and the errors that end a connection.
     pub fn reset(&mut self) -> Result<(), Error> {
+        (self.counted, self.surplus) = (None, 0);
         self.link.command(&Command::Rset, |_| ()).map(|_| ())
     }
 
@@ -245,6 +266,13 @@ impl<S: Stream> Session<S> {
             Ok(_) => Outcome::Committed,
             Err(Error::Refused(refused)) => Outcome::Partial(refused),
             Err(error) => Outcome::Unknown(error),
+        }
+    }
+
+    fn compare(&mut self, lines: u64) {
+        self.surplus = self.counted.map_or(0, |counted| lines.saturating_sub(counted));
+        if self.surplus > 0 {
+            log::warn!("the server lists {} messages more than it counts", self.surplus);
         }
     }
 

@@ -11,3 +11,4 @@ mod pair;
 mod scram;
 mod sessions;
 mod tokens;
+mod waits;

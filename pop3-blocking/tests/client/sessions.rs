@@ -447,6 +447,39 @@ fn r1939_5_7_pb_q12_a_size_is_a_hint() {
 }
 
 #[test]
+fn r1939_5_1_more_lines_than_stat_counted_are_told() {
+    let (mut session, player) = logged_in(&[
+        ("LIST", "+OK\r\n1 9\r\n2 9\r\n.\r\n"),
+        ("STAT", "+OK 1 9\r\n"),
+        ("LIST", "+OK\r\n1 9\r\n.\r\n"),
+        ("LIST", "+OK\r\n1 9\r\n2 9\r\nx\r\n.\r\n"),
+        ("UIDL", "+OK\r\n1 a\r\n2 b\r\n.\r\n"),
+        ("UIDL", "+OK\r\n.\r\n"),
+        ("LIST", "+OK\r\n1 9\r\n2 9\r\n.\r\n"),
+        ("RSET", "+OK\r\n"),
+        ("LIST", "+OK\r\n1 9\r\n2 9\r\n.\r\n"),
+    ]);
+    session.list().unwrap();
+    assert_eq!(session.surplus(), 0, "nothing to compare with");
+    assert_eq!(session.stat().unwrap().messages, 1);
+    session.list().unwrap();
+    assert_eq!(session.surplus(), 0);
+    assert_eq!(session.list().unwrap().len(), 2);
+    assert_eq!(session.surplus(), 2, "a line that cannot be read is one too");
+    session.unique_ids().unwrap();
+    assert_eq!(session.surplus(), 1);
+    session.unique_ids().unwrap();
+    assert_eq!(session.surplus(), 0);
+    session.list().unwrap();
+    assert_eq!(session.surplus(), 1);
+    session.reset().unwrap();
+    session.list().unwrap();
+    assert_eq!(session.surplus(), 0);
+    drop(session);
+    player.join().unwrap();
+}
+
+#[test]
 fn pb_q16_a_dot_that_was_not_stuffed_is_told_as_a_broken_protocol() {
     let (mut session, player) = logged_in(&[("RETR 1", "+OK\r\nA: b\r\n\r\n.\r\nthe rest of it\r\n.\r\n")]);
     assert_eq!(session.retrieve(n(1)).unwrap().into_vec().unwrap(), b"A: b\r\n\r\n");

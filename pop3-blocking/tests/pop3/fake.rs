@@ -135,6 +135,11 @@ impl Fake {
         format!("{scheme}://alice@127.0.0.1:{}", self.address.port())
     }
 
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> usize {
+        *self.shared.connections.lock().unwrap()
+    }
+
     /// What is left in the maildrop.
     pub(crate) fn left(&self) -> Vec<Mail> {
         self.shared.mail.lock().unwrap().clone()

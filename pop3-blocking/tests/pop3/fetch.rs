@@ -229,6 +229,50 @@ fn pb_c30_what_came_before_the_hangup_is_told_once() {
 }
 
 #[test]
+fn r7_pb_c30_a_fetch_is_made_again_once_and_never_after_a_failed_login() {
+    for (at, act, more, code, connections) in [
+        ("RETR 2", close(""), &[][..], 76, 2),
+        ("RETR 2", close(""), &["--limit", "retries=0"], 76, 1),
+        ("RETR 2", close(""), &["--no-pipelining"], 76, 1),
+        ("AUTH", close(""), &[], 75, 1),
+        ("AUTH", close("-ERR no\r\n"), &[], 77, 1),
+        ("AUTH", say("-ERR [IN-USE] no\r\n"), &[], 75, 1),
+        ("CONNECT", close(""), &[], 75, 1),
+        ("LIST", close(""), &[], 76, 1),
+    ] {
+        let home = Home::new();
+        let what = act.clone();
+        let fake =
+            Fake::start(mail(3, 0), &["UIDL", "PIPELINING", "SASL PLAIN", "RESP-CODES"], move |moment| {
+                if moment.line.starts_with(at) { what.clone() } else { Act::Usual }
+            });
+        let done = home.fetch(&fake, &[&["--delete", "--json"], more].concat());
+        done.expect(code);
+        assert_eq!(fake.connections(), connections, "{at} {act:?} {more:?}: {done:?}");
+        let delivered = usize::from(at.starts_with("RETR"));
+        assert_eq!(home.mail().len(), delivered, "{at}: nothing twice");
+        assert_eq!(fake.left().len(), 3, "{at}");
+    }
+}
+
+#[test]
+fn pb_c12_limits_are_set_by_their_names() {
+    let home = Home::new();
+    let fake = Fake::good(mail(3, 0));
+    for limit in ["list-lines=2", "capability-lines=1", "message=20"] {
+        let done = home.fetch(&fake, &["--limit", limit, "--json"]);
+        if limit.starts_with("message") {
+            assert_eq!(done.expect(0).out.matches("too-large").count(), 3, "{done:?}");
+        } else {
+            done.expect_error(76, "too-large");
+        }
+        assert!(home.mail().is_empty() && fake.said("RETR").is_empty(), "{limit}");
+    }
+    home.fetch(&fake, &["--limit", "list-lines=3", "--limit", "message=1000"]).expect(0);
+    assert_eq!(home.mail().len(), 3);
+}
+
+#[test]
 fn a_target_that_fails_stops_the_run_and_keeps_what_is_there() {
     let home = Home::new();
     let tmp = Mutex::new(Some(home.path("Mail/tmp")));

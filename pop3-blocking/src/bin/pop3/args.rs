@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pop3_blocking::pop3_proto::MessageNumber;
 
-use crate::help;
+use crate::{help, limits};
 
 /// Fetch mail with POP3, safely
 #[derive(Debug, Parser)]
@@ -186,6 +186,11 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     #[arg(help_heading = help::CONNECTION, verbatim_doc_comment)]
     pub(crate) max_message_octets: Option<u64>,
+
+    /// Set a limit by its name, as reply=120; may be given more than once
+    #[arg(long, value_name = "NAME=N", value_parser = limits::setting, help_heading = help::CONNECTION)]
+    #[arg(long_help = help::LIMITS)]
+    pub(crate) limit: Vec<limits::Setting>,
 
     /// Write one JSON object a line; errors too, to standard error
     #[arg(long, help_heading = help::OUTPUT)]
@@ -381,6 +386,9 @@ mod tests {
             "pop3 list pops://a@b --utf8=maybe",
             "pop3 list pops://a@b --dns 127.0.0.1:53",
             "pop3 list pops://a@b --pin abcd",
+            "pop3 list pops://a@b --limit reply",
+            "pop3 list pops://a@b --limit reply=0",
+            "pop3 list pops://a@b --limit speed=1",
             "pop3 top pops://a@b 0 1",
             "pop3 top pops://a@b 1 -1",
             "pop3 top pops://a@b 1",

@@ -1,12 +1,12 @@
 //! The way to the server: TLS, connection, login.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::time::Duration;
 use std::net::TcpStream;
 
 use pop3_blocking::client::{
-    AuthPolicy, CapabilityList, ClientOptions, Connection, Credentials, Error, LoginFailed, Method, Session,
-    Strength,
+    AuthPolicy, CapabilityList, ClientOptions, Connection, Credentials, Error, LoginFailed, Method, Offered,
+    Session, Strength, Verdict,
 };
 use pop3_blocking::pop3_proto::CodeKind;
 use pop3_blocking::tls::ClientTls;
@@ -14,6 +14,7 @@ use pop3_blocking::tls::ClientTls;
 use crate::account::{Account, Auth};
 use crate::args::{Common, MinStrength, TlsMode, Utf8};
 use crate::exit::{Failure, Stage};
+use crate::limits::Limits;
 use crate::password::{self, Password};
 use crate::srv::Found;
 
@@ -22,7 +23,10 @@ pub(crate) struct Dialer {
     pub(crate) account: Account,
     tls: Option<ClientTls>,
     pub(crate) options: ClientOptions,
+    pub(crate) retries: u32,
     policy: AuthPolicy,
+    /// How strong the last login was.
+    strength: Cell<Option<Strength>>,
     secret: Secret,
     /// For `--srv`, with what is asked then.
     found: Option<(RefCell<Found>, Common)>,
@@ -48,12 +52,15 @@ impl Dialer {
             TlsMode::NoneInsecure => None,
             TlsMode::Implicit | TlsMode::Stls => Some(client_tls(common)?),
         };
+        let limits = limits(common);
         let found = common.srv.then(|| (RefCell::new(Found::earlier(&account)), common.clone()));
         Ok(Self {
-            policy: policy(account.auth, common),
+            policy: limits.apply(policy(account.auth, common)),
             account,
             tls,
-            options: options(common),
+            options: limits.options,
+            retries: limits.retries,
+            strength: Cell::new(None),
             secret: Secret::None,
             found,
             requires_utf8: common.utf8 == Utf8::Require,
@@ -110,11 +117,14 @@ impl Dialer {
             let announced =
                 connection.capabilities().map_err(|error| Failure::by_client(error, Stage::Connecting))?;
             self.set_up(&mut connection).map_err(in_session)?;
-            match finish(connection.log_in(&self.credentials(name))) {
+            let credentials = self.credentials(name);
+            let offers = connection.offers(&credentials).map_err(in_session)?;
+            match finish(connection.log_in(&credentials)) {
                 Ok(session) => {
                     if let Some((found, _)) = &self.found {
                         found.borrow_mut().worked(name);
                     }
+                    self.strength.set(strength(&offers));
                     return Ok((session, announced));
                 }
                 // A refusal of the name or of what proves it; the next name gets a connection of its own (R9266-4.1).
@@ -130,6 +140,14 @@ impl Dialer {
                 .push_str("; if the login name is another one, use pops://NAME@HOST instead of --srv");
         }
         Err(failure)
+    }
+
+    /// From now on logs in by nothing weaker than what the last login was by: whoever can make a connection fail must not
+    /// choose the way in which the next one is made.
+    pub(crate) fn keep_strength(&mut self) {
+        if let Some(strength) = self.strength.get() {
+            self.policy = self.policy.clone().minimum(strength);
+        }
     }
 
     /// What goes before the login, under TLS (R6856-7.1).
@@ -158,6 +176,12 @@ impl Dialer {
         let credentials = if self.certificate { credentials.or_certificate() } else { credentials };
         credentials.policy(self.policy.clone())
     }
+}
+
+/// How strong a login is that is offered these ways: the first that is usable is taken.
+fn strength(offers: &[Offered]) -> Option<Strength> {
+    let taken = offers.iter().find(|offer| offer.verdict == Verdict::Usable)?;
+    taken.method.map(Method::strength)
 }
 
 fn is_about_credentials(error: &Error) -> bool {
@@ -203,7 +227,12 @@ pub(crate) fn client_tls(common: &Common) -> Result<ClientTls, Failure> {
 }
 
 pub(crate) fn options(common: &Common) -> ClientOptions {
-    let mut options = ClientOptions::default();
+    limits(common).options
+}
+
+fn limits(common: &Common) -> Limits {
+    let mut limits = Limits::default();
+    let options = &mut limits.options;
     options.pipelining = !common.no_pipelining;
     options.utf8 = common.utf8 != Utf8::Never;
     if password::is_token(common) {
@@ -220,10 +249,13 @@ pub(crate) fn options(common: &Common) -> ClientOptions {
         options.limits.login = limit;
         options.limits.quit = limit;
     }
-    if let Some(octets) = common.max_message_octets {
-        options.limits.message = octets;
+    for setting in &common.limit {
+        limits.set(*setting);
     }
-    options
+    if let Some(octets) = common.max_message_octets {
+        limits.options.limits.message = octets;
+    }
+    limits
 }
 
 /// Connects, logs in, lets `work` do its work, and says goodbye. Nothing is marked, so that the answer does not matter.
@@ -242,4 +274,47 @@ pub(crate) fn with_session<T>(
 /// For `map_err` on what a session answers.
 pub(crate) fn in_session(error: Error) -> Failure {
     Failure::by_client(error, Stage::LoggedIn)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::Cli;
+
+    fn dialer(options: &str) -> Dialer {
+        let line = format!("pop3 stat pops://a@b --pin {} {options}", "00".repeat(32));
+        let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
+        Dialer::new(cli.command.common()).unwrap()
+    }
+
+    #[test]
+    fn a_second_attempt_logs_in_by_nothing_weaker_than_the_first() {
+        let minimum = |dialer: &Dialer| {
+            let policy = format!("{:?}", dialer.policy);
+            policy.split("minimum: ").nth(1).unwrap().split(',').next().unwrap().to_owned()
+        };
+        let mut dialer = dialer("");
+        dialer.keep_strength();
+        assert_eq!(minimum(&dialer), "SecretSent");
+        for strength in [Strength::SecretProven, Strength::ChannelBound] {
+            dialer.strength.set(Some(strength));
+            dialer.keep_strength();
+            assert_eq!(minimum(&dialer), format!("{strength:?}"));
+        }
+    }
+
+    #[test]
+    fn what_says_more_goes_before_what_says_less() {
+        let seconds = |options: &str| {
+            let limits = dialer(options).options.limits;
+            (limits.reply.as_secs(), limits.login.as_secs(), limits.message)
+        };
+        assert_eq!(seconds("--limit reply=7 --timeout 9 --limit message=5"), (7, 9, 5));
+        assert_eq!(seconds("--max-message-octets 6 --limit message=5 --limit reply=1"), (1, 300, 6));
+        let limited = dialer("--limit scram-iterations=9999 --limit retries=0");
+        assert!(format!("{:?}", limited.policy).contains("4096..=9999"));
+        assert_eq!((limited.retries, dialer("").retries), (0, 1));
+    }
 }

@@ -63,10 +63,14 @@ impl Run {
             Err(Broken::Before(failure)) => return Err(failure),
             Err(Broken::Burst(failure)) => failure,
         };
+        let abandoned = first.abandon();
+        if self.dialer.retries == 0 {
+            return abandoned.end(self, broken);
+        }
         // Some servers announce PIPELINING and hang up on whoever believes it (PB-C30).
         log::warn!("connection lost behind pipelined commands; once more without: {}", broken.message);
-        let abandoned = first.abandon();
         self.dialer.options.pipelining = false;
+        self.dialer.keep_strength();
         let mut second = Attempt::new(self);
         match second.go() {
             Ok(()) => second.end(),

@@ -14,6 +14,33 @@ at any time: nothing is lost, nothing is fetched twice, nothing is deleted on th
 server before it is safely here. The other commands look and change nothing.
 'pop3 COMMAND --help' tells more about each.";
 
+pub(crate) const LIMITS: &str = "\
+Set a limit by its name, as in --limit reply=120; may be given more than once
+
+Goes before --timeout; --max-message-octets goes before message. Octets:
+  line                8192       greeting, first line of a reply, line of CAPA
+  list-line           1024       line of LIST and UIDL, if line is not less
+  sasl-line           12288      line of a login; 90112 unless set, with a token
+  capability-octets   65536      all of CAPA
+  message             268435456  a message
+  command             255        a command that is sent
+  outstanding-octets  4096       commands sent ahead of their replies
+Numbers:
+  capability-lines    200        lines of CAPA
+  list-lines          1000000    lines of LIST and of UIDL
+  scram-iterations    1000000    the most that a server may ask for
+  retries             1          fetch: once more, without commands sent ahead,
+                                 if the connection was lost behind such; or 0
+Seconds:
+  connect             20         for each address of the host
+  handshake           20         TLS
+  write               60         a write without progress
+  greeting            60         for the greeting
+  reply               60         for more of a reply
+  login               300        for the reply to the login
+  quit                300        for the reply to QUIT
+  reply-total         1800       one reply to its last octet; 0 for no limit";
+
 macro_rules! exit_codes {
     () => {
         "\

@@ -30,6 +30,7 @@ mod fetch;
 mod help;
 mod interrupt;
 mod json;
+mod limits;
 mod list;
 mod password;
 mod plan;
