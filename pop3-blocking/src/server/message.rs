@@ -52,12 +52,10 @@ impl<T: Stream> Connection<'_, T> {
     }
 
     fn send_body(&mut self, mut reader: Box<dyn Read + '_>, octets: u64) -> Result<(), Outcome> {
-        self.reply(|session, output| session.start_message(output))?;
         // A small message needs no large buffers; one octet more tells that it has ended.
         let size = usize::try_from(octets.saturating_add(1)).map_or(PIECE, |octets| octets.min(PIECE));
-        if size > self.output.room().len() / 2 {
-            self.output.grow();
-        }
+        self.output.grow_for(size);
+        self.reply(|session, output| session.start_message(output))?;
         let mut piece = vec![0; size];
         loop {
             let read = match reader.read(&mut piece) {

@@ -14,6 +14,9 @@ pub(super) struct Output {
 /// The size in dialogue: some dozens of replies.
 const SMALL: usize = 4096;
 
+/// The longest first line of a reply.
+const FIRST_LINE: usize = 512;
+
 /// The size while much is sent: four full records of TLS, which leave in one system call.
 pub(super) const LARGE: usize = 64 * 1024;
 
@@ -44,6 +47,20 @@ impl Output {
     pub(super) fn grow(&mut self) {
         if self.storage.len() < LARGE {
             self.storage.resize(LARGE, 0);
+        }
+    }
+
+    /// Takes the room that a message of so many octets wants; all there may be if something waits already, for then many
+    /// come together. Room is cleared when it is taken, so too much of it costs a small message time.
+    pub(super) fn grow_for(&mut self, octets: usize) {
+        // Beside it stand its first line, and the dots that are stuffed. What does not fit is written in parts.
+        let wanted = octets.saturating_add(octets / 8).saturating_add(FIRST_LINE);
+        if wanted <= self.room().len() {
+            return;
+        }
+        let size = if self.end > 0 { LARGE } else { wanted.min(LARGE).next_multiple_of(SMALL) };
+        if self.storage.len() < size {
+            self.storage.resize(size, 0);
         }
     }
 
@@ -99,6 +116,7 @@ mod tests {
         assert_eq!((output.octets().len(), output.produced()), (SMALL, SMALL as u64));
         output.grow();
         assert!(output.octets().ends_with(b"xab"));
+        output.grow_for(usize::MAX);
         output.put(&vec![b'y'; 2 * LARGE]);
         assert_eq!(output.octets().len(), LARGE);
         output.release();
@@ -108,5 +126,22 @@ mod tests {
         assert_eq!((output.storage.capacity(), output.produced()), (0, LARGE as u64));
         assert_eq!(output.octets(), b"");
         assert_eq!(output.room().len(), SMALL);
+    }
+
+    #[test]
+    fn it_grows_as_far_as_a_message_wants_and_for_the_second_one_to_the_full() {
+        let mut output = Output::new();
+        for (octets, size) in
+            [(0, SMALL), (1000, SMALL), (4100, 2 * SMALL), (7000, 3 * SMALL), (9000, 3 * SMALL)]
+        {
+            output.grow_for(octets);
+            assert_eq!(output.storage.len(), size, "{octets}");
+        }
+        output.put(&[b'x'; 4200]);
+        output.grow_for(4100);
+        assert_eq!(output.storage.len(), 3 * SMALL);
+        output.put(&[b'x'; 4200]);
+        output.grow_for(4100);
+        assert_eq!((output.storage.len(), output.octets().len()), (LARGE, 8400));
     }
 }
