@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpStream};
 use std::process::Command;
+use std::thread::{self, ScopedJoinHandle};
 
 use pop3_blocking::client::{ClientOptions, Connection, Outcome, Session};
 use pop3_tests::peers::corpus::{huge, sent};
@@ -12,6 +13,8 @@ use pop3_tests::peers::{Certs, TempDir, skip};
 use crate::servers::Server;
 
 const SESSIONS: usize = 2000;
+/// Threads of the clients.
+const THREADS: usize = 20;
 /// Memory of the server for each session, in KiB: 5 of buffers, an index, a socket's own.
 const EACH: usize = 16;
 const MAIL: &[u8] = b"Subject: one of many\n\n.\n..\nfor everyone\n";
@@ -43,6 +46,16 @@ fn log_in(port: u16, user: usize) -> Session {
     connection.login(&format!("u{user}"), "secret").unwrap()
 }
 
+/// Does the same in every session, in several at a time.
+fn at_once(sessions: &mut [Session], act: impl Fn(&mut Session) + Sync) {
+    thread::scope(|scope| {
+        for some in sessions.chunks_mut(SESSIONS / THREADS) {
+            let act = &act;
+            scope.spawn(move || some.iter_mut().for_each(act));
+        }
+    });
+}
+
 /// A number of `/proc/PID/status`, in KiB where it has a unit.
 fn status(server: &Server, name: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
@@ -66,10 +79,15 @@ fn the_two_thousand_sessions() {
     drop(log_in(port, 0).quit()); // what all share is paid for
     let before = status(&server, "VmRSS");
 
-    let mut sessions: Vec<Session> = (0..SESSIONS).map(|user| log_in(port, user)).collect();
-    for session in &mut sessions {
-        assert_eq!(session.stat().unwrap().messages, 1);
-    }
+    let users: Vec<usize> = (0..SESSIONS).collect();
+    let mut sessions: Vec<Session> = thread::scope(|scope| {
+        let log_in = |users: &[usize]| users.iter().map(|user| log_in(port, *user)).collect();
+        let threads: Vec<ScopedJoinHandle<'_, Vec<Session>>> =
+            users.chunks(SESSIONS / THREADS).map(|users| scope.spawn(move || log_in(users))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(sessions.len(), SESSIONS);
+    at_once(&mut sessions, |session| assert_eq!(session.stat().unwrap().messages, 1));
     let with = status(&server, "VmRSS");
     let each = (with - before) * 1024 / SESSIONS;
     println!("{SESSIONS} sessions on one thread of mio_server: {each} octets of memory each");
@@ -97,12 +115,12 @@ fn the_two_thousand_sessions() {
     assert_eq!(octets.len() - bye, expected);
     assert!(status(&server, "VmHWM") - before <= EACH * SESSIONS, "memory grew");
 
-    for session in &mut sessions {
+    at_once(&mut sessions, |session| {
         let number = session.list().unwrap()[0].number;
         let message = session.retrieve(number).unwrap().into_vec().unwrap();
         assert_eq!(message, sent(MAIL));
         session.delete(number).unwrap();
-    }
+    });
     // Every other one vanishes: its mail stays.
     for (user, session) in sessions.into_iter().enumerate() {
         if user % 2 == 0 {
