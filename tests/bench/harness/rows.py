@@ -36,6 +36,9 @@ class Scenario:
                 server = servers.restart(column) if self.fresh else servers.get(column)
                 if server:
                     yield column, self.work(servers, server)
+                if self.fresh:
+                    # Nor does it leave anything to the next: Dovecot keeps a process for each session that it had.
+                    servers.stop(column)
             except Exception as error:  # A peer that fails is told of; it does not end the run.
                 yield column, {'error': f'{type(error).__name__}: {error}'[:300]}
 

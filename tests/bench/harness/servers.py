@@ -191,9 +191,12 @@ class Servers:
 
     def restart(self, name):
         """As `get`, but with no memory of what was."""
+        self.stop(name)
+        return self.get(name)
+
+    def stop(self, name):
         if name in self.running:
             self.running.pop(name).stop()
-        return self.get(name)
 
     def forget(self, user):
         """Removes what the servers have noted of a maildrop: the next login finds it as it was delivered."""

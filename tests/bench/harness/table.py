@@ -21,9 +21,9 @@ def sample(scenario, column, values):
 def markdown(judged, result):
     """The table, a line for each goal."""
     about = result['about']
-    changed = ' with changes' if about['changed'] else ''
-    lines = [f'{about["date"]}, commit {about["commit"]}{changed}, {about["machine"]}, {result["rounds"]} rounds.',
-             'Peers: ' + ', '.join(about['peers']) + '.', '',
+    runs = [f'{run["date"]}, commit {run["commit"]}{" with changes" if run["changed"] else ""}, {run["machine"]}, '
+            f'{run["rounds"]} rounds.' for run in result.get('runs', [about | {'rounds': result['rounds']}])]
+    lines = [*runs, 'Peers: ' + ', '.join(about['peers']) + '.', '',
              '| row | what | ours | beside | ratio: median (least–greatest) | wanted | met |', '|---|---|---|---|---|---|---|']
     for one in judged:
         goal = one.goal
