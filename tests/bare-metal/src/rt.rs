@@ -97,7 +97,10 @@ global_asm!(
 /// Runs `f` and gives, beside its value, how many octets of stack it wrote to at most, all calls below it included.
 ///
 /// It sees the path taken, not the worst case.
-#[cfg_attr(not(any(feature = "client", feature = "server", feature = "embedded")), allow(dead_code, reason = "nothing to measure"))]
+#[cfg_attr(
+    not(any(feature = "client", feature = "server", feature = "embedded")),
+    allow(dead_code, reason = "nothing to measure")
+)]
 #[inline(never)]
 pub(crate) fn measure_stack<T>(f: fn() -> T) -> (T, usize) {
     // SAFETY: from the end of the variables up to the stack pointer nobody owns the memory.
