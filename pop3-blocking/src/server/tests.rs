@@ -149,7 +149,8 @@ fn pb_s40_a_client_that_takes_nothing_is_cut_off() {
 #[test]
 fn r1939_3_17_a_client_that_takes_little_is_not_cut_off() {
     let (store, octets) = large_mail();
-    let limit = Duration::from_millis(150);
+    // A busy machine may hold a thread up for long.
+    let limit = Duration::from_millis(500);
     let server = hurried(&store, limit * 10);
     let outcome = session(
         &server,
@@ -158,7 +159,7 @@ fn r1939_3_17_a_client_that_takes_little_is_not_cut_off() {
             peer.write_all(b"USER mrose\r\nPASS secret\r\nRETR 1\r\nQUIT\r\n").unwrap();
             let (began, mut read, mut room) = (Instant::now(), 0, [0; 16 * 1024]);
             // Slower than the limit by far as a whole, but never silent for long.
-            while began.elapsed() < limit * 6 {
+            while began.elapsed() < limit * 3 {
                 read += peer.read(&mut room).unwrap();
                 thread::sleep(Duration::from_millis(5));
             }

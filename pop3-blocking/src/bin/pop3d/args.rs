@@ -56,8 +56,9 @@ pub(crate) struct Args {
     pub(crate) maildir: Option<PathBuf>,
 
     /// Which server served the Maildirs before: messages keep the unique-ids that it gave, so that clients fetch nothing
-    /// twice. "any": Dovecot or Courier, whichever has left its list in a Maildir. "none": all ids are new. "dovecot=FORMAT":
-    /// Dovecot with this pop3_uidl_format, as in "dovecot=%v.%u". Its list is read once, and never changed [default: any]
+    /// twice. "any": Dovecot or Courier, whichever has left its list in a Maildir. "dovecot" or "courier": that one alone.
+    /// "dovecot=FORMAT": Dovecot with this pop3_uidl_format, as in "dovecot=%v.%u". "none": all ids are new. The list is
+    /// read once, and never changed [default: any]
     #[arg(long, value_name = "SERVER")]
     pub(crate) previous_server: Option<String>,
 

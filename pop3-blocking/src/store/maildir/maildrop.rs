@@ -14,6 +14,7 @@ use super::lock::Lock;
 use super::name::base_of;
 use super::previous::{self, PreviousServer};
 use super::uid_list::{self, Format, Header, Opened, rules_tag};
+use super::unique_ids::UniqueIds;
 use crate::store::{
     CommitError, Committed, Maildrop, Message, Meta, Plan, StoreError, SurrogateReader, Utf8Headers,
 };
@@ -203,10 +204,8 @@ impl OpenMaildir {
             );
         }
         log::info!("{taken} messages of {path:?} keep the ids that {name} tells");
-        // No id of the previous server may look like one that is still to be given.
-        while index.unique_ids().any_begins(&beginning(header)) {
-            header.validity = Header::fresh(header.rules).validity;
-        }
+        let rules = header.rules;
+        keep_apart(header, index.unique_ids(), || Header::fresh(rules).validity);
         Ok(())
     }
 
@@ -335,6 +334,13 @@ impl OpenMaildir {
             }
             Err(error) => outcome.fault(missed.len(), error),
         }
+    }
+}
+
+/// Draws the validity until no id of the previous server looks like one that is still to be given.
+pub(super) fn keep_apart(header: &mut Header, previous: &UniqueIds, mut draw: impl FnMut() -> u32) {
+    while previous.any_begins(&beginning(header)) {
+        header.validity = draw();
     }
 }
 

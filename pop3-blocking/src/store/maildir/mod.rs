@@ -155,8 +155,8 @@ impl MaildirStore {
         self
     }
 
-    /// Sets which server served the Maildirs before: messages keep the unique-ids that it gave, so that clients fetch
-    /// nothing twice. [`PreviousServer::Any`] unless set.
+    /// Sets which server served the Maildirs before: messages keep the unique-ids that it gave (RFC 1939 section 7), so
+    /// that clients fetch nothing twice. [`PreviousServer::Any`] unless set.
     ///
     /// Its list is read once, when a Maildir is opened that has none of this crate yet; it is never changed. A message that
     /// is not in it gets a new id, as does one whose id cannot be told (it must have 1 to 70 octets from `!` to `~`), or is

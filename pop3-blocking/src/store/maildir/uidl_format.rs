@@ -88,6 +88,12 @@ impl FromStr for UidlFormat {
     type Err = UidlFormatError;
 
     /// Reads the text of the setting.
+    ///
+    /// # Errors
+    ///
+    /// - [`UidlFormatError::NotUnique`]: all messages would have the same id.
+    /// - [`UidlFormatError::Unknown`]: a variable or letter that is not followed here.
+    /// - [`UidlFormatError::Malformed`]: a variable without end, or a width that is 0 or over 70.
     fn from_str(text: &str) -> Result<Self, UidlFormatError> {
         let mut parts = Vec::new();
         let mut plain = String::new();

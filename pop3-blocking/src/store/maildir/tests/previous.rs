@@ -1,6 +1,8 @@
 //! Maildirs that another server served before.
 
 use super::*;
+use crate::store::maildir::maildrop::keep_apart;
+use crate::store::maildir::unique_ids::UniqueIds;
 
 const DOVECOT: &str = "3 V7 N9\n5 W9 :1.M1.h\n6 :2.M2.h\n7 :4.gone.h\n";
 
@@ -65,14 +67,16 @@ fn r1939_7_3_an_id_that_cannot_be_told_or_is_not_unique_is_replaced() {
 
 #[test]
 fn r1939_7_3_no_new_id_looks_like_an_old_one() {
-    // All beginnings but one are taken, so to speak: the validity is drawn until it is no beginning of an old id.
-    for _ in 0..50 {
-        let fixture = moved();
-        let new = fixture.ids().pop().unwrap();
-        let old = format!("3 V7 N9\n5 P{}00000001 :1.M1.h\n", new[..8].to_uppercase());
-        fs::write(fixture.path("dovecot-uidlist"), &old).unwrap();
-        fs::remove_file(fixture.list_file()).unwrap();
-        assert!(!fixture.ids()[2].starts_with(&new[..8]));
+    let mut previous = UniqueIds::default();
+    for (number, id) in [(1, "0000000A00000001"), (2, "0000000bx"), (3, "0000000")] {
+        assert!(previous.push(number, id.as_bytes()));
+    }
+    previous.settle();
+    for (validity, drawn, left) in [(0xa, &[0xb, 0xa, 0xc][..], 0xc), (0xb, &[0xd], 0xd), (0, &[], 0)] {
+        let mut header = Header { validity, next: 1, rules: 0, format: Format::Sizes };
+        let mut draws = drawn.iter().copied();
+        keep_apart(&mut header, &previous, || draws.next().unwrap());
+        assert_eq!((header.validity, draws.next()), (left, None));
     }
 }
 
