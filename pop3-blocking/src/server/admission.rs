@@ -1,7 +1,8 @@
 //! Who gets a connection: [`Admission`], the register of all open ones.
 //!
 //! A connection is counted from `accept` to the end of its thread, whatever it does: handshakes, logins and sessions are
-//! one count (R32, PB-S38). The register also holds the way to each socket, so that a shutdown can wake those that wait
+//! one count (R32, PB-S38). One that comes through a proxy counts for its client's address once that is known, and never
+//! for the proxy's. The register also holds the way to each socket, so that a shutdown can wake those that wait
 //! and, under pressure, the oldest that has not logged in can make room.
 
 use std::collections::{BTreeMap, HashMap};
@@ -36,7 +37,8 @@ struct Table {
 
 #[derive(Debug)]
 struct Entry {
-    address: Address,
+    /// `None`: it is not known, or nobody's.
+    address: Option<Address>,
     socket: Weak<TcpStream>,
     logged_in: bool,
     evicted: bool,
@@ -83,22 +85,25 @@ impl Admission {
         })
     }
 
-    /// Admits a connection from `peer`, and tells whether another had to go for it.
+    /// Admits a connection from `peer`, or from whom is yet to be [told](Ticket::name), and tells whether another had to
+    /// go for it.
     pub(super) fn enter(
         self: &Arc<Self>,
-        peer: IpAddr,
+        peer: Option<IpAddr>,
         socket: &Arc<TcpStream>,
     ) -> Result<(Ticket, bool), Crowded> {
-        let address = Address::of(peer);
+        let address = peer.map(Address::of);
         let mut table = self.table();
-        if table.addresses.get(&address).is_some_and(|count| count.before_login >= self.before_login) {
+        if address.is_some_and(|address| table.before_login(address) >= self.before_login) {
             return Err(Crowded::Address);
         }
         let full = table.open.len().saturating_sub(table.leaving) >= self.connections;
         if full && !table.evict_oldest() {
             return Err(Crowded::Server);
         }
-        table.addresses.entry(address).or_default().before_login += 1;
+        if let Some(address) = address {
+            table.addresses.entry(address).or_default().before_login += 1;
+        }
         table.last += 1;
         let number = table.last;
         let socket = Arc::downgrade(socket);
@@ -151,8 +156,13 @@ impl Table {
         true
     }
 
-    /// Changes the count of an address; one that has nothing left is forgotten.
-    fn count(&mut self, address: Address, change: impl FnOnce(&mut Count)) {
+    fn before_login(&self, address: Address) -> usize {
+        self.addresses.get(&address).map_or(0, |count| count.before_login)
+    }
+
+    /// Changes the count of an address, if it is one; one that has nothing left is forgotten.
+    fn count(&mut self, address: Option<Address>, change: impl FnOnce(&mut Count)) {
+        let Some(address) = address else { return };
         let count = self.addresses.entry(address).or_default();
         change(count);
         if count.before_login == 0 && count.logged_in == 0 {
@@ -171,6 +181,23 @@ impl Entry {
 }
 
 impl Ticket {
+    /// Says from whom the connection is, which was not known when it came in.
+    pub(super) fn name(&self, peer: IpAddr) -> Result<(), Crowded> {
+        let address = Address::of(peer);
+        let mut table = self.admission.table();
+        if table.before_login(address) >= self.admission.before_login {
+            return Err(Crowded::Address);
+        }
+        let Some(entry) = table.open.get_mut(&self.number).filter(|entry| !entry.evicted) else {
+            return Err(Crowded::Server);
+        };
+        if entry.address.is_none() {
+            entry.address = Some(address);
+            table.addresses.entry(address).or_default().before_login += 1;
+        }
+        Ok(())
+    }
+
     /// Counts the connection among those that have logged in, which are not evicted.
     pub(super) fn log_in(&self) -> Result<(), Crowded> {
         let limit = self.admission.logged_in;
@@ -180,12 +207,14 @@ impl Ticket {
         else {
             return Err(Crowded::Server);
         };
-        let count = addresses.entry(entry.address).or_default();
-        if count.logged_in >= limit {
-            return Err(Crowded::Address);
+        if let Some(address) = entry.address {
+            let count = addresses.entry(address).or_default();
+            if count.logged_in >= limit {
+                return Err(Crowded::Address);
+            }
+            count.before_login = count.before_login.saturating_sub(1);
+            count.logged_in += 1;
         }
-        count.before_login = count.before_login.saturating_sub(1);
-        count.logged_in += 1;
         entry.logged_in = true;
         Ok(())
     }
@@ -267,7 +296,7 @@ mod tests {
     fn an_address_is_one_of_ipv4_or_a_network_of_ipv6() {
         let admission = admission(100, 1, 1);
         let (socket, _far) = pair();
-        let enter = |peer| admission.enter(address(peer), &socket);
+        let enter = |peer| admission.enter(Some(address(peer)), &socket);
         let _tickets = [enter("192.0.2.1"), enter("192.0.2.2"), enter("2001:db8:0:1::1")].map(Result::unwrap);
         assert_eq!(enter("::ffff:192.0.2.1").unwrap_err(), Crowded::Address);
         assert_eq!(enter("2001:db8:0:1:ffff::").unwrap_err(), Crowded::Address);
@@ -280,10 +309,10 @@ mod tests {
         let (socket, _far) = pair();
         let peer = address("192.0.2.1");
         for _ in 0..3 {
-            let (first, _) = admission.enter(peer, &socket).unwrap();
+            let (first, _) = admission.enter(Some(peer), &socket).unwrap();
             first.log_in().unwrap();
             assert_eq!(first.log_in(), Err(Crowded::Server));
-            let (second, _) = admission.enter(peer, &socket).unwrap();
+            let (second, _) = admission.enter(Some(peer), &socket).unwrap();
             assert_eq!(second.log_in(), Err(Crowded::Address));
             first.log_out();
             second.log_in().unwrap();
@@ -295,31 +324,63 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_through_a_proxy_counts_for_its_client_and_the_proxy_for_nothing() {
+        let admission = admission(5, 1, 1);
+        let (socket, _far) = pair();
+        let enter = || admission.enter(None, &socket).unwrap().0;
+        let (first, second, check) = (enter(), enter(), enter());
+        first.name(address("2001:db8::1")).unwrap();
+        assert_eq!(second.name(address("2001:db8::2")), Err(Crowded::Address));
+        first.log_in().unwrap();
+        second.name(address("2001:db8::2")).unwrap();
+        assert_eq!(second.log_in(), Err(Crowded::Address));
+        // Nobody's: without limits but that of the whole.
+        check.log_in().unwrap();
+        enter().log_in().unwrap();
+        check.log_out();
+        drop((first, check));
+        second.log_in().unwrap();
+        drop(second);
+        let table = admission.table();
+        assert!(table.addresses.is_empty() && table.open.is_empty());
+    }
+
+    #[test]
+    fn pb_s38_who_had_to_go_is_not_named() {
+        let admission = admission(1, 9, 9);
+        let (socket, _far) = pair();
+        let (evicted, _) = admission.enter(None, &socket).unwrap();
+        let (_next, _) = admission.enter(None, &socket).unwrap();
+        assert_eq!(evicted.name(address("192.0.2.1")), Err(Crowded::Server));
+        assert!(admission.table().addresses.is_empty());
+    }
+
+    #[test]
     fn pb_s38_the_oldest_without_a_login_makes_room() {
         let admission = admission(3, 100, 100);
         let peer = address("192.0.2.1");
         let sockets: Vec<_> = (0..3).map(|_| pair()).collect();
         let tickets: Vec<_> =
-            sockets.iter().map(|(socket, _)| admission.enter(peer, socket).unwrap().0).collect();
+            sockets.iter().map(|(socket, _)| admission.enter(Some(peer), socket).unwrap().0).collect();
         tickets[0].log_in().unwrap();
         let (socket, _far) = pair();
-        let (last, evicted) = admission.enter(peer, &socket).unwrap();
+        let (last, evicted) = admission.enter(Some(peer), &socket).unwrap();
         assert!(evicted);
         assert_eq!(tickets.iter().map(Ticket::is_evicted).collect::<Vec<_>>(), [false, true, false]);
         assert_eq!((&sockets[1].1).read(&mut [0]).unwrap(), 0);
         assert_eq!(tickets[1].log_in(), Err(Crowded::Server));
         tickets[2].log_in().unwrap();
         last.log_in().unwrap();
-        assert_eq!(admission.enter(peer, &socket).unwrap_err(), Crowded::Server);
+        assert_eq!(admission.enter(Some(peer), &socket).unwrap_err(), Crowded::Server);
         drop(tickets);
-        assert!(!admission.enter(peer, &socket).unwrap().1);
+        assert!(!admission.enter(Some(peer), &socket).unwrap().1);
     }
 
     #[test]
     fn pb_s38_evicted_threads_do_not_pile_up() {
         let admission = admission(1, 1000, 1000);
         let (socket, _far) = pair();
-        let enter = || admission.enter(address("192.0.2.1"), &socket);
+        let enter = || admission.enter(Some(address("192.0.2.1")), &socket);
         let tickets: Vec<_> = (0..1000).map_while(|_| enter().ok()).collect();
         assert_eq!(tickets.len(), 1 + LEAVING_MAX);
     }
@@ -328,7 +389,7 @@ mod tests {
     fn waiting_for_the_last_ends_with_it_or_at_the_deadline() {
         let admission = admission(1, 1, 1);
         let (socket, _far) = pair();
-        let ticket = admission.enter(address("192.0.2.1"), &socket).unwrap();
+        let ticket = admission.enter(Some(address("192.0.2.1")), &socket).unwrap();
         assert!(!admission.wait_until_empty(Deadline::at(Instant::now())));
         assert!(!admission.wait_until_empty(Deadline::after(Duration::from_millis(5))));
         std::thread::scope(|scope| {

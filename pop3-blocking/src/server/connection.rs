@@ -18,7 +18,7 @@ use super::outcome::Farewell;
 use super::output::Output;
 use super::record::Record;
 use super::shared::{Shared, count};
-use super::{Outcome, Policy};
+use super::{Outcome, Policy, ProxyHeaderError};
 use crate::store::Maildrop;
 use crate::{Deadline, Stream, Transport, TransportError};
 
@@ -132,6 +132,9 @@ impl<'s, T: Stream> Connection<'s, T> {
 
 impl<T: Stream> Connection<'_, T> {
     fn run(&mut self) -> Outcome {
+        if let Err(outcome) = self.learn_client() {
+            return outcome;
+        }
         if self.policy.implicit {
             if let Err(outcome) = self.handshake() {
                 return outcome;
@@ -210,6 +213,11 @@ impl<T: Stream> Connection<'_, T> {
         self.free_maildrop();
         let replies = if farewell == Farewell::Replies { self.flush() } else { Ok(()) };
         let outcome = self.name(outcome);
+        if let Outcome::ProxyHeader(error) = &outcome {
+            let counters = &self.shared.counters;
+            let stranger = *error == ProxyHeaderError::Untrusted;
+            count(if stranger { &counters.refused } else { &counters.bad_proxy_headers });
+        }
         self.record.write(&outcome, &self.session.counts());
         if let Some(transport) = self.transport.take() {
             match farewell {
@@ -253,7 +261,11 @@ impl<T: Stream> Connection<'_, T> {
     /// Names the cause rather than what was seen of it: a socket that was shut down looks like a client that left.
     fn name(&self, outcome: Outcome) -> Outcome {
         match outcome {
-            Outcome::Disconnected | Outcome::Crowded | Outcome::Transport(_) | Outcome::Handshake(_) => {
+            Outcome::Disconnected
+            | Outcome::Crowded
+            | Outcome::ProxyHeader(_)
+            | Outcome::Transport(_)
+            | Outcome::Handshake(_) => {
                 if self.ticket.is_some_and(Ticket::is_evicted) {
                     Outcome::Evicted
                 } else if self.ticket.is_some() && self.shared.stop.is_requested() {

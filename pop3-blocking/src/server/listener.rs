@@ -13,6 +13,7 @@ use socket2::{Domain, Protocol as Transmission, SockRef, Socket as RawSocket, Ty
 
 use super::admission::{Crowded, Ticket};
 use super::connection;
+use super::proxy::Origin;
 use super::record::TARGET;
 use super::shared::{Shared, count};
 use super::socket::Socket;
@@ -146,14 +147,29 @@ fn welcome(shared: &Arc<Shared>, policy: &Arc<Policy>, stream: TcpStream, peer: 
         return;
     }
     let socket = Socket::new(stream);
-    let refuse = |why: &str| {
+    let silently = |why: &str| {
         count(&shared.counters.refused);
         log::warn!(target: TARGET, "connection refused: peer={} port={} reason=\"{why}\"", peer.ip().to_canonical(), peer.port());
+    };
+    let refuse = |why: &str| {
+        silently(why);
         if !policy.implicit {
             refuse_in_words(&socket);
         }
     };
-    let ticket = match shared.admission.enter(peer.ip(), socket.handle()) {
+    let origin = policy.origin(Some(peer.ip()));
+    let client = match origin {
+        Origin::Client => Some(peer.ip()),
+        Origin::Proxy => None,
+        Origin::Stranger => return silently("not a trusted proxy"),
+    };
+    // Behind a proxy it is accepted when it is known whose it is.
+    let started = || {
+        if origin == Origin::Client {
+            count(&shared.counters.accepted)
+        }
+    };
+    let ticket = match shared.admission.enter(client, socket.handle()) {
         Ok((ticket, evicted)) => {
             if evicted {
                 count(&shared.counters.evicted);
@@ -164,14 +180,14 @@ fn welcome(shared: &Arc<Shared>, policy: &Arc<Policy>, stream: TcpStream, peer: 
         Err(Crowded::Address) => return refuse("too many connections from this address"),
     };
     let job = Job { policy: Arc::clone(policy), stream: socket.clone(), ticket };
-    let Some(job) = shared.workers.give(job) else { return count(&shared.counters.accepted) };
+    let Some(job) = shared.workers.give(job) else { return started() };
     let session_shared = Arc::clone(shared);
-    let started = thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("pop3-session".into())
         .stack_size(shared.limits.stack)
         .spawn(move || work(&session_shared, job));
-    match started {
-        Ok(_detached) => count(&shared.counters.accepted),
+    match thread {
+        Ok(_detached) => started(),
         Err(error) => refuse(&format!("no thread: {error}")),
     }
 }

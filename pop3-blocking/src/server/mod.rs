@@ -37,6 +37,8 @@
 //! - A panic of the authenticator or the store ends one session, with `-ERR [SYS/TEMP]` if a reply is owed, and is
 //!   counted: [`Statistics::panicked`] (PB-S37). A program built with `panic = "abort"` gives this promise away.
 //! - Passwords travel under TLS only, unless [`Policy::allow_cleartext_login`] was called.
+//! - Behind a load balancer the client's address comes from the PROXY header, and from nowhere that was not named:
+//!   [`TrustedProxies`].
 //! - What the log says, it says in one line per session; never a command's argument, never mail (PB-S53).
 //!
 //! # How it works
@@ -77,6 +79,7 @@ mod outcome;
 mod output;
 mod penalty;
 mod policy;
+mod proxy;
 mod record;
 mod running;
 mod session;
@@ -94,6 +97,7 @@ pub use outcome::Outcome;
 pub use penalty::FailedLogin;
 pub use policy::{Policy, Utf8Policy};
 pub use pop3_proto::server::{Language, Phrase};
+pub use proxy::{Network, ParseNetworkError, ProxyHeaderError, TrustedProxies};
 pub use running::Running;
 pub use shared::Statistics;
 

@@ -5,6 +5,7 @@ use core::fmt;
 use pop3_proto::server::CloseReason;
 use pop3_proto::{Error, WaitingFor};
 
+use super::ProxyHeaderError;
 use crate::TransportError;
 
 /// How a session ended.
@@ -27,8 +28,11 @@ pub enum Outcome {
     },
     /// Too many logins failed.
     FailedLogins,
-    /// The credentials were right, but the client's address has as many sessions as it may have.
+    /// The client's address has as many sessions as it may have. Its credentials were right, or it came through a proxy and
+    /// was not asked for any.
     Crowded,
+    /// The connection is to begin with a PROXY header, and the header or who sent it is not good.
+    ProxyHeader(ProxyHeaderError),
     /// Too many commands were bad.
     BadCommands,
     /// The client's first line is another protocol's.
@@ -73,7 +77,8 @@ impl Outcome {
             | Self::Stopped
             | Self::Panicked => Farewell::Replies,
             Self::TimedOut { .. } => Farewell::Silence,
-            Self::Handshake(_)
+            Self::ProxyHeader(_)
+            | Self::Handshake(_)
             | Self::Transport(_)
             | Self::Protocol(_)
             | Self::MessageCut
@@ -103,6 +108,7 @@ impl fmt::Display for Outcome {
             Self::TimedOut { waiting_for } => write!(f, "timed out waiting for {waiting_for}"),
             Self::FailedLogins => f.write_str("too many failed logins"),
             Self::Crowded => f.write_str("too many connections from this address"),
+            Self::ProxyHeader(error) => fmt::Display::fmt(error, f),
             Self::BadCommands => f.write_str("too many bad commands"),
             Self::ForeignProtocol => f.write_str("client speaks another protocol"),
             Self::Handshake(error) => write!(f, "handshake failed: {error}"),

@@ -1,5 +1,9 @@
 //! How a listener treats its connections: [`Policy`].
 
+use std::net::IpAddr;
+
+use super::TrustedProxies;
+use super::proxy::Origin;
 use crate::auth::Mechanisms;
 use crate::random::{self, NoRandom};
 use crate::tls::ServerTls;
@@ -36,6 +40,7 @@ pub struct Policy {
     pub(super) mechanisms: Mechanisms,
     pub(super) server_end_point: bool,
     pub(super) known_as: Option<(String, u16)>,
+    pub(super) proxies: Option<TrustedProxies>,
 }
 
 /// Whether a server offers `UTF8`, and what it shows to clients that have not asked for it when a message's header is
@@ -63,7 +68,13 @@ impl Policy {
             mechanisms: Mechanisms::DEFAULT,
             server_end_point: false,
             known_as: None,
+            proxies: None,
         }
+    }
+
+    /// What a connection from there is.
+    pub(super) fn origin(&self, peer: Option<IpAddr>) -> Origin {
+        self.proxies.as_ref().map_or(Origin::Client, |proxies| proxies.origin(peer))
     }
 
     /// Fills `octets` from the provider of this listener's TLS, or of TLS in general.
@@ -125,6 +136,13 @@ impl Policy {
     /// its TLS handshake. The name also stands in the challenges of CRAM-MD5.
     pub fn known_as(mut self, host: impl Into<String>, port: u16) -> Self {
         self.known_as = Some((host.into(), port));
+        self
+    }
+
+    /// Has connections begin with a PROXY header, before TLS and everything else, which tells the client's address; only
+    /// from `proxies`, which alone may connect: see [`TrustedProxies`].
+    pub fn behind_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.proxies = Some(proxies);
         self
     }
 }

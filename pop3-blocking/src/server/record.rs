@@ -7,7 +7,7 @@
 //! login failed: peer=192.0.2.7 port=50124 tls="none" mechanism=USER failures=1
 //! ```
 //!
-//! (Each is one line; `received` and `sent` count octets of POP3, without those of TLS.) The address comes first and what a client could choose stands behind it in quotes, escaped and
+//! Behind a proxy the client's address stands there, and ` proxy=10.0.0.1` behind `tls`. (Each is one line; `received` and `sent` count octets of POP3, without those of TLS.) The address comes first and what a client could choose stands behind it in quotes, escaped and
 //! cut, so that no name can forge an address for a program that reads the log (R13). Names that did not log in are not
 //! logged at all: people type passwords where names belong. Commands, arguments and mail never are (PB-S53).
 //! `fail2ban/pop3d.conf` in this crate finds the addresses of failed logins.
@@ -18,7 +18,7 @@ use std::time::Instant;
 
 use pop3_proto::server::SessionCounts;
 
-use super::Outcome;
+use super::{Outcome, ProxyHeaderError};
 use crate::tls::{TlsInfo, TlsVersion};
 
 /// The target of the records in the log.
@@ -31,6 +31,10 @@ const TEXT_MAX: usize = 200;
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) peer: Option<SocketAddr>,
+    /// Who has forwarded the connection, if `peer` is what its header says.
+    pub(super) proxy: Option<SocketAddr>,
+    /// The proxy speaks for itself, as when it looks whether the server is there, or for nobody.
+    pub(super) health_check: bool,
     pub(super) tls: Option<(TlsVersion, &'static str)>,
     pub(super) mechanism: Option<&'static str>,
     pub(super) user: Option<String>,
@@ -45,6 +49,8 @@ impl Record {
     pub(super) fn new(peer: Option<SocketAddr>) -> Self {
         Self {
             peer,
+            proxy: None,
+            health_check: false,
             tls: None,
             mechanism: None,
             user: None,
@@ -61,7 +67,18 @@ impl Record {
 
     /// The line at the end of the session.
     pub(super) fn write(&self, outcome: &Outcome, counts: &SessionCounts) {
-        let level = if matches!(outcome, Outcome::Panicked) { log::Level::Error } else { log::Level::Info };
+        let level = match outcome {
+            Outcome::Panicked => log::Level::Error,
+            // They come every few seconds.
+            Outcome::ProxyHeader(ProxyHeaderError::Incomplete { received: 0 }) => log::Level::Debug,
+            Outcome::Quit | Outcome::Disconnected | Outcome::Transport(_) | Outcome::Handshake(_)
+                if self.health_check && self.mechanism.is_none() && counts.failed_logins == 0 =>
+            {
+                log::Level::Debug
+            }
+            Outcome::ProxyHeader(_) => log::Level::Warn,
+            _ => log::Level::Info,
+        };
         log::log!(target: TARGET, level, "{}", Ended { record: self, outcome, counts });
     }
 
@@ -92,8 +109,12 @@ impl fmt::Display for Opening<'_> {
             None => f.write_str("peer=none port=0")?,
         }
         match self.0.tls {
-            Some((version, _)) => write!(f, " tls=\"{version}\""),
-            None => f.write_str(" tls=\"none\""),
+            Some((version, _)) => write!(f, " tls=\"{version}\"")?,
+            None => f.write_str(" tls=\"none\"")?,
+        }
+        match self.0.proxy {
+            Some(proxy) => write!(f, " proxy={}", proxy.ip().to_canonical()),
+            None => Ok(()),
         }
     }
 }

@@ -91,6 +91,7 @@ pub(super) struct Counters {
     pub(super) accepted: AtomicU64,
     pub(super) refused: AtomicU64,
     pub(super) evicted: AtomicU64,
+    pub(super) bad_proxy_headers: AtomicU64,
     pub(super) panicked: AtomicU64,
 }
 
@@ -102,8 +103,11 @@ pub struct Statistics {
     pub open: usize,
     /// Connections that were given a session, those still open included.
     pub accepted: u64,
-    /// Connections that were refused because of a limit.
+    /// Connections that were refused because of a limit, or because they came to a listener behind proxies from another
+    /// address than a proxy's.
     pub refused: u64,
+    /// Connections through a proxy that were closed because the PROXY header was missing or bad.
+    pub bad_proxy_headers: u64,
     /// Connections that were ended, before their login, to make room for others.
     pub evicted: u64,
     /// Sessions that ended in a panic of the authenticator, the store or the server. It is a fault: see the log.
@@ -146,12 +150,13 @@ impl Shared {
     }
 
     pub(super) fn statistics(&self) -> Statistics {
-        let Counters { accepted, refused, evicted, panicked } = &self.counters;
+        let Counters { accepted, refused, bad_proxy_headers, evicted, panicked } = &self.counters;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Statistics {
             open: self.admission.open(),
             accepted: read(accepted),
             refused: read(refused),
+            bad_proxy_headers: read(bad_proxy_headers),
             evicted: read(evicted),
             panicked: read(panicked),
         }

@@ -14,6 +14,7 @@ mod logging;
 mod logins;
 mod mechanisms;
 mod peer;
+mod proxy;
 mod scram;
 mod shutdown;
 mod utf8;

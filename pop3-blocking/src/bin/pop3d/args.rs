@@ -13,6 +13,7 @@ pub(crate) mod file;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod login;
+pub(crate) mod proxy;
 pub(crate) mod sandbox;
 pub(crate) mod text;
 pub(crate) mod tls;
@@ -74,7 +75,7 @@ pub(crate) struct Args {
     /// A file in TOML with the same options, without the leading dashes, as in `listen-tls = ["[::]:995"]`.
     /// The command line goes before it; relative paths in it start at its directory. Only there: more certificates as
     /// `[[certificate]]` tables (cert, key), limits by their names as a `[limits]` table, and listeners with a policy of their own as `[[listener]]` tables (address, mode
-    /// = "tls", "stls" or "clear", client-cert, allow-cleartext-login, certificate-only).
+    /// = "tls", "stls" or "clear", client-cert, allow-cleartext-login, certificate-only, proxy-from, proxy-others).
     #[arg(long, value_name = "FILE.toml")]
     pub(crate) config: Option<PathBuf>,
 }
@@ -130,6 +131,8 @@ pub(crate) enum SettingsError {
     KeyCount { certificates: usize, keys: usize },
     Map(UnknownField),
     Listener(SocketAddr, &'static str),
+    Network(String),
+    NoProxies,
     Mechanism(String),
     Language(String),
     ShortSecret(PathBuf),
@@ -161,6 +164,14 @@ impl fmt::Display for SettingsError {
             }
             Self::Map(error) => write!(f, "client-cert-map: {error}"),
             Self::Listener(address, what) => write!(f, "listener {address}: {what}"),
+            Self::Network(text) => {
+                write!(
+                    f,
+                    "--proxy-from {} is no address or network such as 192.0.2.0/24",
+                    text.escape_debug()
+                )
+            }
+            Self::NoProxies => f.write_str("--proxy-others says nothing without --proxy-from"),
             Self::Mechanism(name) => write!(f, "unknown mechanism: {}", name.escape_debug()),
             Self::Language(tag) => write!(f, "--language {tag} is none of de, en and sv"),
             Self::ShortSecret(path) => write!(f, "{} has fewer than 16 octets", path.display()),
@@ -467,6 +478,37 @@ mod tests {
         }
         assert!(matches!(listener("mode = \"tls\"\n"), Err(SettingsError::ClientCaUnused)));
         assert!(matches!(listener("mode = \"smtp\"\n"), Err(SettingsError::Parse { .. })));
+    }
+
+    #[test]
+    fn proxies_are_named_for_all_or_for_a_listener() {
+        use pop3_blocking::server::TrustedProxies;
+        let proxies = |args: &[&str]| {
+            settle(&[&BASE[..], args].concat()).map(|settings| settings.listeners[0].proxies.clone())
+        };
+        let networks = |texts: &[&str]| TrustedProxies::new(texts.iter().map(|text| text.parse().unwrap()));
+        assert_eq!(proxies(&[]).unwrap(), None);
+        let two = proxies(&["--proxy-from", "192.0.2.0/24", "--proxy-from", "::1"]).unwrap();
+        assert_eq!(two, Some(networks(&["192.0.2.0/24", "::1"])));
+        let served = proxies(&["--proxy-from", "::1", "--proxy-others", "serve"]).unwrap();
+        assert_eq!(served, Some(networks(&["::1"]).serve_others()));
+        let refused = proxies(&["--proxy-from", "::1", "--proxy-others", "refuse"]).unwrap();
+        assert_eq!(refused, Some(networks(&["::1"])));
+        assert!(matches!(proxies(&["--proxy-others", "serve"]), Err(SettingsError::NoProxies)));
+        for wrong in ["192.0.2.0/33", "localhost", ""] {
+            let refused = proxies(&["--proxy-from", wrong]);
+            assert!(matches!(refused, Err(SettingsError::Network(text)) if text == wrong));
+        }
+        let settings = from_file(
+            "listen = \"127.0.0.1:0\"\nproxy-from = \"10.0.0.0/8\"\n\
+             [[listener]]\naddress = \"127.0.0.1:1\"\nmode = \"clear\"\nproxy-from = []\n\
+             [[listener]]\naddress = \"127.0.0.1:2\"\nmode = \"clear\"\nproxy-others = \"serve\"\n\
+             [[listener]]\naddress = \"127.0.0.1:3\"\nmode = \"clear\"\nproxy-from = [\"::1\", \"::2\"]\n",
+        )
+        .unwrap();
+        let of_each: Vec<_> = settings.listeners.into_iter().map(|listener| listener.proxies).collect();
+        let ten = || networks(&["10.0.0.0/8"]);
+        assert_eq!(of_each, [Some(ten()), None, Some(ten().serve_others()), Some(networks(&["::1", "::2"]))]);
     }
 
     #[test]

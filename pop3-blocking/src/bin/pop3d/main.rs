@@ -154,6 +154,9 @@ fn policy(listener: &ListenSettings, login: &LoginSettings, tls: &Tls) -> Policy
     if listener.certificate_only {
         policy = policy.certificate_only();
     }
+    if let Some(proxies) = &listener.proxies {
+        policy = policy.behind_proxies(proxies.clone());
+    }
     policy
 }
 

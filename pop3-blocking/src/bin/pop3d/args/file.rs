@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::SettingsError;
 use super::listen::ListenerTable;
+use super::proxy::Others;
 use super::sandbox::When;
 use super::text::Utf8;
 use super::tls::{CertificateTable, ClientCert};
@@ -18,6 +19,8 @@ pub(super) struct File {
     pub(super) listen_tls: OneOrMore<SocketAddr>,
     pub(super) listen: OneOrMore<SocketAddr>,
     pub(super) listener: Vec<ListenerTable>,
+    pub(super) proxy_from: OneOrMore<String>,
+    pub(super) proxy_others: Option<Others>,
     // TLS.
     pub(super) cert: Option<PathBuf>,
     pub(super) key: Option<PathBuf>,
@@ -68,10 +71,11 @@ impl<T> Default for OneOrMore<T> {
 impl<T> OneOrMore<T> {
     /// Those of the command line if there are any, else these.
     pub(super) fn unless(&mut self, given: Vec<T>) -> Vec<T> {
-        if !given.is_empty() {
-            return given;
-        }
-        match std::mem::take(self) {
+        if given.is_empty() { std::mem::take(self).into_vec() } else { given }
+    }
+
+    pub(super) fn into_vec(self) -> Vec<T> {
+        match self {
             Self::One(one) => vec![one],
             Self::More(more) => more,
         }

@@ -2,7 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::file::File;
+use pop3_blocking::server::TrustedProxies;
+
+use super::file::{File, OneOrMore};
+use super::proxy::{Others, ProxyArgs, ProxyTable};
 use super::tls::{ClientCert, TlsSettings};
 use super::{LoginSettings, SettingsError};
 
@@ -16,6 +19,9 @@ pub(crate) struct ListenArgs {
     /// --allow-cleartext-login nobody can log in before it. May be given more than once.
     #[arg(long, value_name = "ADDR")]
     listen: Vec<SocketAddr>,
+
+    #[command(flatten)]
+    proxy: ProxyArgs,
 }
 
 /// A listener in the file of options, with a policy of its own.
@@ -30,6 +36,10 @@ pub(super) struct ListenerTable {
     allow_cleartext_login: Option<bool>,
     /// As `certificate-only` for all.
     certificate_only: Option<bool>,
+    /// As `proxy-from` for all.
+    proxy_from: Option<OneOrMore<String>>,
+    /// As `proxy-others` for all.
+    proxy_others: Option<Others>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -52,6 +62,8 @@ pub(crate) struct ListenSettings {
     pub(crate) client_cert: ClientCert,
     pub(crate) allow_cleartext_login: bool,
     pub(crate) certificate_only: bool,
+    /// Who stands in front of it.
+    pub(crate) proxies: Option<TrustedProxies>,
 }
 
 impl ListenArgs {
@@ -63,6 +75,7 @@ impl ListenArgs {
         login: &LoginSettings,
     ) -> Result<Vec<ListenSettings>, SettingsError> {
         let plain = if tls.certificates.is_empty() { Mode::Clear } else { Mode::Stls };
+        let defaults = self.proxy.unless(&mut file.proxy_from, file.proxy_others);
         let short = |mode: Mode| {
             move |address| ListenSettings {
                 address,
@@ -70,17 +83,23 @@ impl ListenArgs {
                 client_cert: if mode == Mode::Clear { ClientCert::Off } else { tls.client_cert },
                 allow_cleartext_login: login.allow_cleartext,
                 certificate_only: login.certificate_only,
+                proxies: None,
             }
         };
         let mut all: Vec<ListenSettings> =
             file.listen_tls.unless(self.listen_tls).into_iter().map(short(Mode::Tls)).collect();
         all.extend(file.listen.unless(self.listen).into_iter().map(short(plain)));
+        for listener in &mut all {
+            listener.proxies = defaults.settle(ProxyTable::default())?;
+        }
         for table in std::mem::take(&mut file.listener) {
             let by_default = short(table.mode)(table.address);
             all.push(ListenSettings {
                 client_cert: table.client_cert.unwrap_or(by_default.client_cert),
                 allow_cleartext_login: table.allow_cleartext_login.unwrap_or(login.allow_cleartext),
                 certificate_only: table.certificate_only.unwrap_or(login.certificate_only),
+                proxies: defaults
+                    .settle(ProxyTable { proxy_from: table.proxy_from, proxy_others: table.proxy_others })?,
                 ..by_default
             });
         }
