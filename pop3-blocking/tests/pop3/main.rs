@@ -3,6 +3,7 @@
 #![cfg(all(unix, feature = "aws-lc-rs"))]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod accounts;
 mod commands;
 mod delete;
 mod errors;

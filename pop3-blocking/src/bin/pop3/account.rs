@@ -43,10 +43,11 @@ impl Auth {
 impl Account {
     pub(crate) fn new(common: &Common) -> Result<Self, Failure> {
         // The text may hold a password by mistake, so that no message shows it.
-        let url = PopUrl::parse(&common.url).map_err(|error| Failure::usage(error.to_string()))?;
+        let url = PopUrl::parse(common.url()).map_err(|error| Failure::usage(error.to_string()))?;
         let user = url.user().map(Iterator::collect::<Vec<u8>>);
         let user =
             user.map(String::from_utf8).transpose().map_err(|error| Failure::usage(error.to_string()))?;
+        let user = common.user.clone().or(user);
         let host = match url.host() {
             UrlHost::Name(name) => name.to_ascii_lowercase(),
             UrlHost::Ip(address) => address.to_string(),
@@ -60,17 +61,19 @@ impl Account {
             (None, _) => Auth::Offered(Method::Apop),
         };
         let auth = fitting(auth, common)?;
-        if common.srv && (tls == TlsMode::NoneInsecure || has_port(&common.url)) {
+        if common.srv && (tls == TlsMode::NoneInsecure || has_port(common.url())) {
             return Err(Failure::usage("--srv finds port and TLS by itself: give neither"));
         }
-        let port = if has_port(&common.url) { url.port() } else { default_port(tls) };
+        let port = if has_port(common.url()) { url.port() } else { default_port(tls) };
         let name = name(&url, &host, user.as_deref())?;
         Ok(Self { host, port, tls, user, auth, name })
     }
 
     /// The user, without whom there is no login by password.
     pub(crate) fn login_name(&self) -> Result<&str, Failure> {
-        self.user.as_deref().ok_or_else(|| Failure::usage("the URL names no user: pops://USER@HOST"))
+        self.user
+            .as_deref()
+            .ok_or_else(|| Failure::usage("nobody to log in as: pops://USER@HOST, --user or --netrc"))
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pop3_blocking::pop3_proto::MessageNumber;
 
+use crate::password::Secret;
 use crate::{help, limits};
 
 /// Fetch mail with POP3, safely
@@ -51,19 +52,48 @@ impl Command {
             Self::Top(args) => &args.common,
         }
     }
+
+    pub(crate) const fn common_mut(&mut self) -> &mut Common {
+        match self {
+            Self::Fetch(args) => &mut args.common,
+            Self::List(args) => &mut args.common,
+            Self::Capa(args) => &mut args.common,
+            Self::Stat(args) => &mut args.common,
+            Self::Probe(args) => &mut args.common,
+            Self::Top(args) => &mut args.common,
+        }
+    }
 }
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a word on the command line")]
 pub(crate) struct Common {
-    /// Account: `pops://USER@HOST[:PORT]` (TLS) or `pop://USER@HOST[:PORT]` (STLS)
+    /// Account: `pops://USER@HOST[:PORT]` (TLS), `pop://USER@HOST[:PORT]` (STLS), or a name
     ///
     /// As in RFC 2384: USER may be followed by ;AUTH= and a mechanism; in USER, '@'
     /// is written %40. The port is 995 for pops:// and 110 for pop:// unless stated.
-    /// A password is never part of it.
-    #[arg(value_name = "URL", verbatim_doc_comment)]
-    pub(crate) url: String,
+    /// A password is never part of it. What has no :// is the name of an account in
+    /// the file of accounts; the file is read for such names only.
+    #[arg(value_name = "URL", required = true, verbatim_doc_comment)]
+    pub(crate) url: Option<String>,
+
+    /// The file of accounts
+    ///
+    /// Without this option: ${XDG_CONFIG_HOME:-~/.config}/pop3/config.toml.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Log in as NAME; goes before the USER of the URL
+    #[arg(long, value_name = "NAME", help_heading = help::LOGIN)]
+    pub(crate) user: Option<String>,
+
+    /// Take user and password from FILE, as ftp and curl do
+    ///
+    /// Without FILE: $NETRC, or else ~/.netrc. Others must not be able to read it.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = help::LOGIN)]
+    #[arg(conflicts_with_all = ["password_file", "password_command", "token_file", "token_command"])]
+    pub(crate) netrc: Option<Option<PathBuf>>,
 
     /// Read the password from the first line of FILE
     #[arg(long, value_name = "FILE", conflicts_with = "password_command", help_heading = help::LOGIN)]
@@ -99,13 +129,13 @@ pub(crate) struct Common {
     /// sent: the server learns the password, under TLS (the default)
     /// proven: both sides prove that they know it and neither sends it (SCRAM)
     /// bound: and are sure that nobody is in between (SCRAM-...-PLUS, EXTERNAL)
-    #[arg(long, value_name = "STRENGTH", value_enum, default_value_t, help_heading = help::LOGIN)]
-    #[arg(hide_possible_values = true, hide_default_value = true, verbatim_doc_comment)]
-    pub(crate) min_strength: MinStrength,
+    #[arg(long, value_name = "STRENGTH", value_enum, help_heading = help::LOGIN)]
+    #[arg(hide_possible_values = true, verbatim_doc_comment)]
+    pub(crate) min_strength: Option<MinStrength>,
 
     /// Log in by the client certificate or not at all: no password is ever sent
     #[arg(long, requires = "client_cert", help_heading = help::LOGIN)]
-    #[arg(conflicts_with_all = ["password_file", "password_command", "token_file", "token_command"])]
+    #[arg(conflicts_with_all = ["password_file", "password_command", "token_file", "token_command", "netrc"])]
     pub(crate) require_certificate_login: bool,
 
     /// When TLS starts: implicit, stls or none-insecure
@@ -158,10 +188,10 @@ pub(crate) struct Common {
     ///
     /// auto: if the server can (the default). require, or --utf8 alone: fail if it
     /// cannot. never: get them in the form that it makes for clients of ASCII alone.
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t, help_heading = help::CONNECTION)]
+    #[arg(long, value_name = "WHEN", value_enum, help_heading = help::CONNECTION)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "require")]
-    #[arg(hide_possible_values = true, hide_default_value = true, verbatim_doc_comment)]
-    pub(crate) utf8: Utf8,
+    #[arg(hide_possible_values = true, verbatim_doc_comment)]
+    pub(crate) utf8: Option<Utf8>,
 
     /// Ask the server for texts in this language, such as de; * for its choice
     #[arg(long, value_name = "TAG", help_heading = help::CONNECTION)]
@@ -199,10 +229,25 @@ pub(crate) struct Common {
     /// Show errors only: no progress, no warnings, no totals
     #[arg(long, help_heading = help::OUTPUT)]
     pub(crate) quiet: bool,
+
+    /// The name of the account, if it has one.
+    #[arg(skip)]
+    pub(crate) account: Option<String>,
+
+    /// A password out of a file of accounts or a netrc.
+    #[arg(skip)]
+    pub(crate) secret: Option<Secret>,
+}
+
+impl Common {
+    pub(crate) fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or_default()
+    }
 }
 
 /// How strong the login must be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum MinStrength {
     #[default]
     Sent,
@@ -211,7 +256,8 @@ pub(crate) enum MinStrength {
 }
 
 /// Whether messages come in UTF-8.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Utf8 {
     #[default]
     Auto,
@@ -220,17 +266,27 @@ pub(crate) enum Utf8 {
 }
 
 /// When TLS starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum TlsMode {
     Implicit,
     Stls,
     NoneInsecure,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
+#[command(mut_arg("url", |url| url.required(false).required_unless_present("all").conflicts_with("all")))]
 pub(crate) struct Fetch {
     #[command(flatten)]
     pub(crate) common: Common,
+
+    /// Fetch every account of the file of accounts, several at once
+    #[arg(long)]
+    pub(crate) all: bool,
+
+    /// With --all: at most N accounts at once; 4 unless set
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) jobs: Option<u8>,
 
     /// Leave messages on the server, and remember which are here (the default)
     #[arg(long, conflicts_with = "delete")]
@@ -241,8 +297,10 @@ pub(crate) struct Fetch {
     pub(crate) delete: bool,
 
     /// Where messages go: maildir:DIR, mbox:FILE, or - for standard output
+    ///
+    /// Must be given, here or in the file of accounts.
     #[arg(long, value_name = "TARGET")]
-    pub(crate) to: OsString,
+    pub(crate) to: Option<OsString>,
 
     /// The journal of unique-ids that are here already
     ///
@@ -313,7 +371,7 @@ pub(crate) struct Top {
 /// The SHA-256 of a public key.
 pub(crate) type Pin = [u8; 32];
 
-fn pin(text: &str) -> Result<Pin, String> {
+pub(crate) fn pin(text: &str) -> Result<Pin, String> {
     let fault = || "not 64 hexadecimal digits".to_owned();
     let digits: Vec<u32> =
         text.chars().map(|digit| digit.to_digit(16)).collect::<Option<_>>().ok_or_else(fault)?;
@@ -351,16 +409,16 @@ mod tests {
         ] {
             let cli = Cli::try_parse_from(line.split(' ')).unwrap();
             assert!(cli.command.common().json, "{line}");
-            assert_eq!(cli.command.common().url, "pops://a@b", "{line}");
+            assert_eq!(cli.command.common().url(), "pops://a@b", "{line}");
         }
     }
 
     #[test]
     fn a_word_alone_may_stand_before_the_url() {
         let utf8 = |line: &str| Cli::try_parse_from(line.split(' ')).unwrap().command.common().utf8;
-        assert_eq!(utf8("pop3 stat --utf8 pops://a@b"), Utf8::Require);
-        assert_eq!(utf8("pop3 stat --utf8=never pops://a@b"), Utf8::Never);
-        assert_eq!(utf8("pop3 stat pops://a@b"), Utf8::Auto);
+        assert_eq!(utf8("pop3 stat --utf8 pops://a@b"), Some(Utf8::Require));
+        assert_eq!(utf8("pop3 stat --utf8=never pops://a@b"), Some(Utf8::Never));
+        assert_eq!(utf8("pop3 stat pops://a@b"), None);
         let line = format!("pop3 stat pops://a@b --pin {}0A --pin {}", "00".repeat(31), "ff".repeat(32));
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
         let [one, two] = cli.command.common().pin[..] else { panic!("{line}") };
@@ -371,7 +429,11 @@ mod tests {
     fn what_is_no_command_line() {
         for line in [
             "pop3",
-            "pop3 fetch pops://a@b",
+            "pop3 fetch --to maildir:Mail",
+            "pop3 fetch a --all",
+            "pop3 fetch --all --jobs 0",
+            "pop3 list --all",
+            "pop3 list a --netrc=x --password-file y",
             "pop3 fetch pops://a@b --to - --keep --delete",
             "pop3 list",
             "pop3 list pops://a@b --password secret",

@@ -14,17 +14,17 @@ use pop3_blocking::{TransportError, pop3_proto};
 
 use crate::connect::in_session;
 use crate::exit::{Failure, Kind};
-use crate::fetch::Run;
 use crate::plan::{Action, Plan, Rules};
 use crate::progress::Progress;
 use crate::record::{Ending, Fate, Record};
+use crate::run::Run;
 
 /// Octets of messages to ask for before anything else can be done.
 const BATCH_OCTETS: u64 = 8 << 20;
 
 /// One connection of a run.
-pub(crate) struct Attempt<'r> {
-    run: &'r mut Run,
+pub(crate) struct Attempt<'r, 'j> {
+    run: &'r mut Run<'j>,
     records: Vec<Record>,
     /// How many records have been told of.
     told: usize,
@@ -41,7 +41,7 @@ pub(crate) struct Abandoned {
 
 impl Abandoned {
     /// The other attempt came to nothing: tells what this one did, and why it ended.
-    pub(crate) fn end(self, run: &mut Run, failure: Failure) -> Result<(), Failure> {
+    pub(crate) fn end(self, run: &mut Run<'_>, failure: Failure) -> Result<(), Failure> {
         let Self { records, told } = self;
         Attempt { records, told, problem: Some(failure), ..Attempt::new(run) }.end()
     }
@@ -71,8 +71,8 @@ impl From<Error> for Halt {
     }
 }
 
-impl<'r> Attempt<'r> {
-    pub(crate) const fn new(run: &'r mut Run) -> Self {
+impl<'r, 'j> Attempt<'r, 'j> {
+    pub(crate) const fn new(run: &'r mut Run<'j>) -> Self {
         Self { run, records: Vec::new(), told: 0, ending: Ending::Kept, problem: None }
     }
 

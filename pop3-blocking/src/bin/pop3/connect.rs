@@ -63,7 +63,7 @@ impl Dialer {
             strength: Cell::new(None),
             secret: Secret::None,
             found,
-            requires_utf8: common.utf8 == Utf8::Require,
+            requires_utf8: common.utf8 == Some(Utf8::Require),
             language: common.lang.clone(),
             certificate: common.client_cert.is_some(),
         })
@@ -206,7 +206,7 @@ fn policy(auth: Auth, common: &Common) -> AuthPolicy {
         Auth::Offered(method) => AuthPolicy::new().only([method]),
         Auth::Forced(method) => AuthPolicy::new().force_mechanism(method),
     };
-    policy.minimum(match common.min_strength {
+    policy.minimum(match common.min_strength.unwrap_or_default() {
         MinStrength::Sent => Strength::SecretSent,
         MinStrength::Proven => Strength::SecretProven,
         MinStrength::Bound => Strength::ChannelBound,
@@ -234,7 +234,7 @@ fn limits(common: &Common) -> Limits {
     let mut limits = Limits::default();
     let options = &mut limits.options;
     options.pipelining = !common.no_pipelining;
-    options.utf8 = common.utf8 != Utf8::Never;
+    options.utf8 = common.utf8 != Some(Utf8::Never);
     if password::is_token(common) {
         // The longest token in base64, and what stands around it.
         options.limits.sasl_line = 90_112;

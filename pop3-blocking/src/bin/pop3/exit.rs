@@ -99,11 +99,13 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// The server's own words.
     pub(crate) refused: Option<Refused>,
+    /// It was said already.
+    pub(crate) told: bool,
 }
 
 impl Failure {
     pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, code: kind.code(), message: message.into(), refused: None }
+        Self { kind, code: kind.code(), message: message.into(), refused: None, told: false }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -122,7 +124,7 @@ impl Failure {
     /// A command that the server refused; its words and code.
     pub(crate) fn by_refusal(kind: Kind, refused: Refused) -> Self {
         let code = if refused.is_temporary() { TRY_AGAIN } else { kind.code() };
-        Self { kind, code, message: refused.to_string(), refused: Some(refused) }
+        Self { kind, code, message: refused.to_string(), refused: Some(refused), told: false }
     }
 
     pub(crate) fn by_client(error: Error, stage: Stage) -> Self {
@@ -214,6 +216,18 @@ impl Failure {
         Self { message, ..self }
     }
 
+    /// The failure of a run over several accounts, each of which has said why. Its code is the one that all share, or
+    /// else the first that does not mean to try again.
+    pub(crate) fn of_many<'f>(failures: impl Iterator<Item = &'f Self>) -> Option<Self> {
+        let mut whole: Option<&Self> = None;
+        for failure in failures {
+            if whole.is_none_or(|whole| whole.code == TRY_AGAIN && failure.code != TRY_AGAIN) {
+                whole = Some(failure);
+            }
+        }
+        whole.map(|failure| Self { told: true, ..failure.clone() })
+    }
+
     pub(crate) fn exit_code(&self) -> ExitCode {
         self.code.into()
     }
@@ -299,6 +313,22 @@ mod tests {
 
     fn rustls_error(error: rustls::CertificateError) -> rustls::Error {
         error.into()
+    }
+
+    #[test]
+    fn many_failures_have_one_code() {
+        for (kinds, want) in [
+            (&[][..], None),
+            (&[Kind::Timeout], Some(75)),
+            (&[Kind::Timeout, Kind::Busy], Some(75)),
+            (&[Kind::Timeout, Kind::Login, Kind::Host, Kind::Busy], Some(77)),
+            (&[Kind::Host, Kind::Login], Some(68)),
+        ] {
+            let failures: Vec<Failure> = kinds.iter().map(|&kind| Failure::new(kind, "x")).collect();
+            let whole = Failure::of_many(failures.iter());
+            assert!(whole.iter().all(|whole| whole.told));
+            assert_eq!(whole.map(|whole| whole.code), want, "{kinds:?}");
+        }
     }
 
     #[test]

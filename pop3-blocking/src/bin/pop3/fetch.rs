@@ -1,119 +1,168 @@
-//! `fetch`: a run, from the command line to the totals.
+//! `fetch`: one account, or all of the file.
 
-use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Instant;
 
-use pop3_blocking::delivery::{Delivery, Journal};
-
-use crate::args::Fetch;
-use crate::attempt::{Attempt, Broken};
+use crate::args::{Fetch, TlsMode};
+use crate::config::Config;
 use crate::connect::Dialer;
 use crate::exit::Failure;
 use crate::interrupt::Interrupt;
 use crate::json::Object;
-use crate::record::{Ending, Record, Totals};
-use crate::report::Report;
-use crate::state;
+use crate::progress::Bars;
+use crate::report::{NO_TLS, Report};
+use crate::run::{Run, journal_file};
 use crate::target::Target;
+use crate::workers::{self, Work};
 
-/// What the attempts of a run share.
-pub(crate) struct Run {
-    pub(crate) dialer: Dialer,
-    pub(crate) delivery: Box<dyn Delivery>,
-    pub(crate) journal: Option<Journal>,
-    pub(crate) interrupt: Interrupt,
-    pub(crate) report: Report,
-    pub(crate) delete: bool,
-    /// The unique-ids of what an earlier attempt of this run has delivered, and the octets.
-    pub(crate) earlier: HashMap<Box<[u8]>, u64>,
-}
+/// Accounts at once, unless it is said how many.
+const JOBS: u8 = 4;
 
 pub(crate) fn run(args: &Fetch) -> Result<(), Failure> {
-    let target = Target::parse(&args.to)?;
-    if target == Target::Stdout {
-        if args.delete {
-            return Err(Failure::usage(
-                "--delete needs a Maildir or an mbox: nobody can tell what becomes of standard output",
-            ));
-        }
-        if args.state.is_some() {
-            return Err(Failure::usage("--state has no meaning with --to -: the journal is not used"));
-        }
+    if args.all {
+        return all(args);
     }
-    let dialer = Dialer::for_login(&args.common)?;
-    let state = if target == Target::Stdout { None } else { Some(journal_file(args, &dialer)?) };
-    let dialer = dialer.with_password(&args.common)?;
-    let journal = state.map(|path| Journal::open(path, &dialer.account.name)).transpose();
-    let journal = journal.map_err(|error| Failure::by_state(&error))?;
-    let delivery = target.open()?;
-    let interrupt = Interrupt::listen().map_err(|error| Failure::configuration(error.to_string()))?;
-    let report = Report::new(&args.common);
-    let report = if target == Target::Stdout { report.aside() } else { report };
-    let mut run =
-        Run { dialer, delivery, journal, interrupt, report, delete: args.delete, earlier: HashMap::new() };
-    run.warn_of_damage();
-    run.go()
+    if args.jobs.is_some() {
+        return Err(Failure::usage("--jobs has no meaning without --all"));
+    }
+    let mut job = Job::new(args.clone(), Report::new(&args.common))?;
+    // What is wrong with the target is told before the server hears of us.
+    job.interrupt = Some(listen()?);
+    job.round()
 }
 
-impl Run {
-    fn go(&mut self) -> Result<(), Failure> {
-        let mut first = Attempt::new(self);
-        let broken = match first.go() {
-            Ok(()) => return first.end(),
-            Err(Broken::Before(failure)) => return Err(failure),
-            Err(Broken::Burst(failure)) => failure,
-        };
-        let abandoned = first.abandon();
-        if self.dialer.retries == 0 {
-            return abandoned.end(self, broken);
-        }
-        // Some servers announce PIPELINING and hang up on whoever believes it (PB-C30).
-        log::warn!("connection lost behind pipelined commands; once more without: {}", broken.message);
-        self.dialer.options.pipelining = false;
-        self.dialer.keep_strength();
-        let mut second = Attempt::new(self);
-        match second.go() {
-            Ok(()) => second.end(),
-            Err(Broken::Before(failure) | Broken::Burst(failure)) => {
-                log::warn!("no second attempt: {}", failure.message);
-                abandoned.end(self, broken)
+/// All accounts of the file: one that fails stops no other.
+fn all(args: &Fetch) -> Result<(), Failure> {
+    if args.state.is_some() || args.common.user.is_some() {
+        return Err(Failure::usage("--state and --user are of one account: they have no meaning with --all"));
+    }
+    let config = Config::read(&args.common)?;
+    let names: Vec<&str> = config.names().collect();
+    if names.is_empty() {
+        return Err(Failure::configuration("--all: the file has no accounts"));
+    }
+    let (bars, interrupt) = (Bars::new(), listen()?);
+    let mut failures: Vec<(String, Failure)> = Vec::new();
+    let mut jobs = Vec::new();
+    // Files are read and passwords asked for before the first connection: on one terminal, one after the other.
+    for name in &names {
+        let report = || Report::of(&args.common, name).beside(&bars);
+        let made = config.fetch(name, args).and_then(|args| {
+            if args.common.tls == Some(TlsMode::NoneInsecure) {
+                report().warn(NO_TLS);
+            }
+            Job::new(args, report())
+        });
+        match made {
+            Ok(job) if job.target == Target::Stdout => {
+                return Err(Failure::usage(
+                    "--all needs other targets than -: it would mix the messages of several accounts",
+                ));
+            }
+            Ok(job) => jobs.push(Job { interrupt: Some(interrupt.clone()), ..job }),
+            Err(failure) => {
+                report().failure(&failure);
+                failures.push(((*name).to_owned(), failure));
             }
         }
     }
+    let threads = args.jobs.or(config.jobs).unwrap_or(JOBS);
+    for job in workers::run(jobs, threads.into()) {
+        let ended = job.ended.unwrap_or_else(|| interrupt.check());
+        let Err(failure) = ended else { continue };
+        failures.push((job.report.account().to_owned(), failure));
+    }
+    failures.sort_by(|(one, _), (two, _)| one.cmp(two));
+    conclude(args, names.len(), &failures)?;
+    Failure::of_many(failures.iter().map(|(_, failure)| failure)).map_or(Ok(()), Err)
+}
 
-    /// Writes the totals.
-    pub(crate) fn conclude(&self, records: &[Record], ending: Ending) -> Result<(), Failure> {
-        let totals = Totals::of(records);
-        if self.report.json {
-            let deleted =
-                ending.is_known().then_some(if ending == Ending::Committed { totals.marked } else { 0 });
-            let line = Object::new()
-                .string("outcome", ending.word())
-                .number("messages", records.len() as u64)
-                .number("delivered", totals.delivered)
-                .number("skipped", totals.skipped)
-                .number("failed", totals.failed)
-                .or_null("deleted", deleted, Object::number)
-                .number("octets", totals.octets);
-            return self.report.line(&line.finish());
+/// Tells how many accounts were done, and which were not.
+fn conclude(args: &Fetch, accounts: usize, failures: &[(String, Failure)]) -> Result<(), Failure> {
+    let report = Report::new(&args.common);
+    let done = accounts.saturating_sub(failures.len());
+    if args.common.json {
+        let failed = failures.iter().map(|(name, _)| name.as_bytes());
+        let line = Object::new().number("accounts", accounts as u64).number("done", done as u64);
+        return report.line(&line.list("failed_accounts", failed).finish());
+    }
+    let plural = if accounts == 1 { "" } else { "s" };
+    let mut text = format!("{accounts} account{plural}: {done} done");
+    if !failures.is_empty() {
+        let failed: Vec<String> =
+            failures.iter().map(|(name, failure)| format!("{name} ({})", failure.kind.word())).collect();
+        text.push_str(&format!(", {} failed: {}", failures.len(), failed.join(", ")));
+    }
+    report.summary(&text)
+}
+
+fn listen() -> Result<Interrupt, Failure> {
+    Interrupt::listen().map_err(|error| Failure::configuration(error.to_string()))
+}
+
+/// One account, and how far it is.
+struct Job {
+    args: Fetch,
+    target: Target,
+    bottleneck: Option<PathBuf>,
+    dialer: Dialer,
+    /// The journal; `None` where none is kept.
+    state: Option<PathBuf>,
+    report: Report,
+    interrupt: Option<Interrupt>,
+    /// How its last run ended.
+    ended: Option<Result<(), Failure>>,
+}
+
+impl Job {
+    /// Reads files and asks for the password; opens nothing and connects to nothing.
+    fn new(args: Fetch, report: Report) -> Result<Self, Failure> {
+        let to = args.to.as_ref().ok_or_else(|| {
+            Failure::usage("--to is missing: where do messages go? maildir:DIR, mbox:FILE or -")
+        })?;
+        let target = Target::parse(to)?;
+        if target == Target::Stdout {
+            if args.delete {
+                return Err(Failure::usage(
+                    "--delete needs a Maildir or an mbox: nobody can tell what becomes of standard output",
+                ));
+            }
+            if args.state.is_some() {
+                return Err(Failure::usage("--state has no meaning with --to -: the journal is not used"));
+            }
         }
-        self.report.summary(&totals.text(records.len(), ending))
+        let dialer = Dialer::for_login(&args.common)?;
+        let state = if target == Target::Stdout { None } else { Some(journal_file(&args, &dialer)?) };
+        let dialer = dialer.with_password(&args.common)?;
+        let report = if target == Target::Stdout { report.aside() } else { report };
+        let bottleneck = target.bottleneck();
+        Ok(Self { args, target, bottleneck, dialer, state, report, interrupt: None, ended: None })
     }
 
-    fn warn_of_damage(&self) {
-        let damaged = self.journal.as_ref().map_or(0, Journal::damaged);
-        if damaged > 0 {
-            self.report
-                .warn(&format!("the journal has {damaged} damaged lines; their messages are fetched again"));
-        }
+    /// One run: everything that is there now.
+    fn round(&mut self) -> Result<(), Failure> {
+        let Some(interrupt) = &self.interrupt else { return Ok(()) };
+        interrupt.check()?;
+        let Self { dialer, target, state, report, .. } = self;
+        Run::open(dialer, target, state.as_deref(), interrupt, report, self.args.delete)?.go()
     }
 }
 
-fn journal_file(args: &Fetch, dialer: &Dialer) -> Result<PathBuf, Failure> {
-    if let Some(path) = &args.state {
-        return Ok(path.clone());
+impl Work for Job {
+    fn bottleneck(&self) -> Option<&PathBuf> {
+        self.bottleneck.as_ref()
     }
-    Ok(state::dir()
-        .ok_or_else(|| Failure::configuration("neither XDG_STATE_HOME nor HOME is set; use --state FILE"))?
-        .join(Journal::file_name(&dialer.account.name)))
+
+    fn work(&mut self) -> Option<Instant> {
+        let ended = self.round();
+        if let Err(failure) = &ended {
+            self.report.failure(failure);
+        }
+        self.ended = Some(ended);
+        None
+    }
+
+    fn is_over(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(|interrupt| interrupt.check().is_err())
+    }
 }

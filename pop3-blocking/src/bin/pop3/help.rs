@@ -90,14 +90,44 @@ JSON:
     };
 }
 
+macro_rules! accounts {
+    () => {
+        "\
+File of accounts (TOML), ${XDG_CONFIG_HOME:-~/.config}/pop3/config.toml:
+  jobs = 4                              # as --jobs
+  [defaults]                            # for accounts that do not say otherwise
+  delete = true
+  [account.work]                        # pop3 fetch work, pop3 list work
+  url = 'pops://alice@mail.example.org'
+  password-command = 'pass show mail/work'
+  to = 'maildir:~/Mail/work'
+  [account.home]
+  url = 'pops://example.net'
+  user = 'bob@example.net'
+  netrc = true
+  to = 'mbox:~/Mail/home'
+  The keys are the long options: url, user, password, password-file,
+  password-command, token-file, token-command, netrc (true or a file), auth,
+  min-strength, require-certificate-login, tls, ca, pin, client-cert, client-key,
+  srv, dns, utf8, lang, timeout, no-pipelining, max-message-octets, limits (a
+  table), keep, delete, to, state. The command line goes before the account, the
+  account before the defaults; true cannot be taken back on the command line. A
+  relative path begins where the file lies, ~/ is the home directory. A file with
+  a password in it must not be readable by others (chmod 600).
+  For a URL the file is not read, and nothing in it counts.
+"
+    };
+}
+
 macro_rules! password {
     () => {
         "\
 Password:
-  Taken from --password-file or --password-command; without either it is asked
-  for on the terminal. It is never taken from the command line, the URL or the
-  environment, which other programs can read. A token comes from --token-file or
-  --token-command; with --require-certificate-login there is neither.
+  Taken from --password-file, --password-command, --netrc or the file of accounts;
+  without any it is asked for on the terminal. It is never taken from the command
+  line, the URL or the environment, which other programs can read. A token comes
+  from --token-file or --token-command; with --require-certificate-login there is
+  neither.
 "
     };
 }
@@ -142,7 +172,7 @@ where it stopped, at the cost of at most one message fetched twice.
 Messages go as they were sent, with CRLF line ends, into
   maildir:DIR  a Maildir, created if it is not there
   mbox:FILE    an mbox (mboxrd: LF line ends, 'From ' lines quoted), locked with
-               fcntl while a message is added
+               fcntl while a message is added; mboxrd:FILE is the same
   -            standard output, one behind the other. Nobody can tell what became
                of them there: the journal is neither read nor written, and
                --delete is refused.";
@@ -169,6 +199,19 @@ Examples:
   pop3 fetch pops://alice@mail.example.org --to - > everything
   pop3 fetch pops://mail.example.org --require-certificate-login --to maildir:Mail \\
        --client-cert alice.pem --client-key alice.key
+  pop3 fetch work
+  pop3 fetch --all --jobs 8
+
+",
+    accounts!(),
+    "
+All accounts:
+  With --all so many accounts as --jobs says run at once, each with its own bar.
+  Accounts that go into the same mbox wait for one another. One that fails stops
+  no other. The exit code is 0 if all were done; else the one that all failures
+  share, or that of the first in the order of the names that is not 75. With --json
+  each line begins with \"account\", and the last is
+  {\"accounts\":3,\"done\":2,\"failed_accounts\":[\"work\"]}
 
 ",
     password!(),

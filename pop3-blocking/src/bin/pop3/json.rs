@@ -82,6 +82,13 @@ impl Object {
     }
 }
 
+/// `object`, which is written already, with a member before all others.
+pub(crate) fn with_first(object: &str, name: &str, value: &str) -> String {
+    let first = Object::new().string(name, value).finish();
+    let (first, rest) = (first.trim_end_matches('}'), object.strip_prefix('{').unwrap_or(object));
+    format!("{first}{}{rest}", if rest.starts_with('}') { "" } else { "," })
+}
+
 fn characters(octets: &[u8]) -> impl Iterator<Item = char> {
     octets.iter().copied().map(char::from)
 }
@@ -155,5 +162,7 @@ mod tests {
             r#"{"a":18446744073709551615,"c":null,"l":["x","\""],"e":[],"o":{"n":null,"b":true},"s":"t"}"#;
         assert_eq!(line, want);
         assert_eq!(Object::new().finish(), "{}");
+        assert_eq!(with_first("{}", "a", "}"), r#"{"a":"}"}"#);
+        assert_eq!(with_first(r#"{"b":{}}"#, "a", "\""), r#"{"a":"\"","b":{}}"#);
     }
 }

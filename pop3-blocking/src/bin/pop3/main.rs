@@ -3,8 +3,10 @@
 //! | file | noun |
 //! |---|---|
 //! | `args.rs`, `help.rs` | what stands on the command line, and what `--help` says |
+//! | `config.rs`, `netrc.rs` | accounts and passwords that are kept in files |
 //! | `account.rs`, `password.rs`, `connect.rs`, `srv.rs` | whose maildrop, how to prove it, the way there |
-//! | `fetch.rs`, `attempt.rs` | `fetch`: a run, one connection of it |
+//! | `fetch.rs`, `run.rs`, `attempt.rs` | `fetch`: all accounts, a run of one, one connection of it |
+//! | `workers.rs` | several accounts at once |
 //! | `plan.rs`, `record.rs`, `target.rs` | what to do with each message, what became of it, where it goes |
 //! | `list.rs`, `capa.rs`, `stat.rs`, `top.rs` | the other commands |
 //! | `probe/` | `probe`: the cases, and what they work with |
@@ -23,6 +25,7 @@ mod account;
 mod args;
 mod attempt;
 mod capa;
+mod config;
 mod connect;
 mod escape;
 mod exit;
@@ -32,17 +35,20 @@ mod interrupt;
 mod json;
 mod limits;
 mod list;
+mod netrc;
 mod password;
 mod plan;
 mod probe;
 mod progress;
 mod record;
 mod report;
+mod run;
 mod srv;
 mod stat;
 mod state;
 mod target;
 mod top;
+mod workers;
 
 use std::process::ExitCode;
 
@@ -54,30 +60,33 @@ use report::Report;
 
 fn main() -> ExitCode {
     start_log();
-    let cli = match Cli::try_parse() {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    let common = cli.command.common();
-    let json = common.json;
-    if common.tls == Some(TlsMode::NoneInsecure) {
-        let report = Report::new(common);
-        report.warn("no TLS: what is sent, the password too, can be read and changed on the way");
+    let completed = config::complete(&mut cli.command);
+    let report = Report::new(cli.command.common());
+    let done = completed.and_then(|()| run(&cli.command, &report));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            report.failure(&failure);
+            failure.exit_code()
+        }
     }
-    let done = match &cli.command {
+}
+
+fn run(command: &Command, report: &Report) -> Result<(), Failure> {
+    if command.common().tls == Some(TlsMode::NoneInsecure) {
+        report.warn(report::NO_TLS);
+    }
+    match command {
         Command::Fetch(args) => fetch::run(args),
         Command::List(args) => list::run(args),
         Command::Capa(args) => capa::run(args),
         Command::Stat(args) => stat::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Top(args) => top::run(args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            report::failure(&failure, json);
-            failure.exit_code()
-        }
     }
 }
 
@@ -90,7 +99,7 @@ fn misused(error: &clap::Error) -> ExitCode {
     if std::env::args_os().any(|arg| arg == "--json") {
         let text = error.to_string();
         let failure = Failure::usage(text.trim_end().strip_prefix("error: ").unwrap_or(&text));
-        report::failure(&failure, true);
+        report::failure(&failure, true, None);
     } else if error.print().is_err() {
         return exit::output_code();
     }

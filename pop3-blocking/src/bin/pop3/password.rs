@@ -13,6 +13,52 @@ use crate::exit::Failure;
 
 pub(crate) type Password = Zeroizing<String>;
 
+/// A password that is here already. It is not shown.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) Password);
+
+impl core::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// No error of it shows what stood there.
+impl<'de> serde::Deserialize<'de> for Secret {
+    fn deserialize<D: serde::Deserializer<'de>>(source: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl serde::de::Visitor<'_> for Text {
+            type Value = Secret;
+
+            fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Secret, E> {
+                if text.is_empty() || text.len() >= PASSWORD.limit {
+                    return Err(E::custom(format_args!("a password has 1 to {} octets", PASSWORD.limit - 1)));
+                }
+                Ok(Secret(Password::new(text.to_owned())))
+            }
+
+            fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Secret, E> {
+                self.visit_str(&Password::new(text))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<Secret, E> {
+                Err(E::custom("a password is a string"))
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<Secret, E> {
+                Err(E::custom("a password is a string"))
+            }
+        }
+
+        source.deserialize_str(Text)
+    }
+}
+
 /// A password or a token.
 #[derive(Clone, Copy, Debug)]
 struct Kind {
@@ -29,7 +75,10 @@ pub(crate) const MAX_TOKEN: usize = 65_536;
 
 /// Whether the command line says where the password or token comes from.
 pub(crate) const fn is_given(common: &Common) -> bool {
-    common.password_file.is_some() || common.password_command.is_some() || is_token(common)
+    common.secret.is_some()
+        || common.password_file.is_some()
+        || common.password_command.is_some()
+        || is_token(common)
 }
 
 /// Whether it is a token.
@@ -39,6 +88,9 @@ pub(crate) const fn is_token(common: &Common) -> bool {
 
 /// Gets the password or token for `user`.
 pub(crate) fn get(common: &Common, user: &str) -> Result<Password, Failure> {
+    if let Some(secret) = &common.secret {
+        return Ok(secret.0.clone());
+    }
     let kind = if is_token(common) { TOKEN } else { PASSWORD };
     if let Some(path) = common.password_file.as_ref().or(common.token_file.as_ref()) {
         let origin = format!("{} file {path:?}", kind.name);

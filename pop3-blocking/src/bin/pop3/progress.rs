@@ -1,6 +1,9 @@
 //! A progress bar for whoever looks at a terminal.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The bars of several accounts, one below the other, on standard error.
+pub(crate) type Bars = MultiProgress;
 
 /// How far a fetch is, on standard error.
 #[derive(Debug)]
@@ -12,7 +15,17 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn new(messages: usize, octets: u64) -> Self {
         let bar = ProgressBar::with_draw_target(Some(octets), ProgressDrawTarget::stderr());
-        let template = "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        Self::styled(bar, "{msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}", messages)
+    }
+
+    /// One of several, with the name of its account.
+    pub(crate) fn beside(bars: &Bars, account: &str, messages: usize, octets: u64) -> Self {
+        let bar = bars.add(ProgressBar::new(octets));
+        bar.set_prefix(account.to_owned());
+        Self::styled(bar, "{prefix} {msg} [{wide_bar}] {bytes}/{total_bytes} {bytes_per_sec} {eta}", messages)
+    }
+
+    fn styled(bar: ProgressBar, template: &str, messages: usize) -> Self {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("=> "));
         }

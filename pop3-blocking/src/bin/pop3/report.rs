@@ -1,11 +1,12 @@
 //! What a run writes: results, warnings, errors.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use crate::args::Common;
 use crate::exit::Failure;
-use crate::json::Object;
-use crate::progress::Progress;
+use crate::json::{self, Object};
+use crate::progress::{Bars, Progress};
 
 /// Where results and warnings go.
 #[derive(Debug)]
@@ -15,11 +16,36 @@ pub(crate) struct Report {
     /// Standard output holds messages, so that results go to standard error.
     aside: bool,
     progress: Option<Progress>,
+    /// The name of the account, if it has one.
+    account: Option<String>,
+    /// One terminal for several accounts, each of which says who it is.
+    bars: Option<Bars>,
 }
 
+/// What is said of a session without TLS.
+pub(crate) const NO_TLS: &str = "no TLS: what is sent, the password too, can be read and changed on the way";
+
 impl Report {
-    pub(crate) const fn new(common: &Common) -> Self {
-        Self { json: common.json, quiet: common.quiet, aside: false, progress: None }
+    pub(crate) fn new(common: &Common) -> Self {
+        let account = common.account.clone();
+        Self { json: common.json, quiet: common.quiet, aside: false, progress: None, account, bars: None }
+    }
+
+    /// As [`new`](Self::new), for an account of this name.
+    pub(crate) fn of(common: &Common, account: &str) -> Self {
+        Self { account: Some(account.to_owned()), ..Self::new(common) }
+    }
+
+    /// The name of the account; empty if it has none.
+    pub(crate) fn account(&self) -> &str {
+        self.account.as_deref().unwrap_or_default()
+    }
+
+    /// As one of several.
+    #[must_use]
+    pub(crate) fn beside(mut self, bars: &Bars) -> Self {
+        self.bars = Some(bars.clone());
+        self
     }
 
     /// Leaves standard output to messages.
@@ -34,7 +60,10 @@ impl Report {
         // On one terminal the messages themselves would be torn apart.
         let torn = self.aside && io::stdout().is_terminal();
         if !self.json && !self.quiet && !torn && io::stderr().is_terminal() {
-            self.progress = Some(Progress::new(messages, octets));
+            self.progress = Some(match (&self.bars, &self.account) {
+                (Some(bars), Some(account)) => Progress::beside(bars, account, messages, octets),
+                _ => Progress::new(messages, octets),
+            });
         }
     }
 
@@ -50,10 +79,25 @@ impl Report {
 
     /// Writes one line of a result.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
+        let text = &self.named(text);
         if self.aside {
             return write_line(io::stderr().lock(), text);
         }
-        write_line(io::stdout().lock(), text)
+        match &self.bars {
+            Some(bars) if io::stdout().is_terminal() => {
+                bars.suspend(|| write_line(io::stdout().lock(), text))
+            }
+            _ => write_line(io::stdout().lock(), text),
+        }
+    }
+
+    /// `text` with the name of the account: in an object always, for people where there are several.
+    fn named<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        match &self.account {
+            Some(account) if self.json => json::with_first(text, "account", account).into(),
+            Some(account) if self.bars.is_some() => format!("{account}: {text}").into(),
+            _ => text.into(),
+        }
     }
 
     /// Writes a line of totals, which people may not want.
@@ -66,20 +110,34 @@ impl Report {
         if self.json || self.quiet {
             return;
         }
-        let say = || to_stderr(&format!("pop3: {text}"));
-        match &self.progress {
-            Some(progress) => progress.suspend(say),
-            None => say(),
+        self.aloud(|| to_stderr(&format!("pop3: {}", self.named(text))));
+    }
+
+    /// Writes why the run failed to standard error, unless that was done.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        if !failure.told {
+            let account = self.account.as_deref().filter(|_| self.json || self.bars.is_some());
+            self.aloud(|| self::failure(failure, self.json, account));
+        }
+    }
+
+    /// Takes the bars away for as long as `say` writes.
+    fn aloud(&self, say: impl FnOnce()) {
+        match (&self.bars, &self.progress) {
+            (Some(bars), _) => bars.suspend(say),
+            (None, Some(progress)) => progress.suspend(say),
+            (None, None) => say(),
         }
     }
 }
 
-/// Writes why the run failed to standard error.
-pub(crate) fn failure(failure: &Failure, json: bool) {
-    if json {
-        to_stderr(&object(failure));
-    } else {
-        to_stderr(&format!("pop3: {}", failure.message));
+/// Writes why a run failed to standard error.
+pub(crate) fn failure(failure: &Failure, json: bool, account: Option<&str>) {
+    match (json, account) {
+        (true, Some(account)) => to_stderr(&json::with_first(&object(failure), "account", account)),
+        (true, None) => to_stderr(&object(failure)),
+        (false, Some(account)) => to_stderr(&format!("pop3: {account}: {}", failure.message)),
+        (false, None) => to_stderr(&format!("pop3: {}", failure.message)),
     }
 }
 

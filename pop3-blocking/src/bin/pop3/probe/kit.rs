@@ -86,7 +86,7 @@ impl Kit {
             wait: limit.unwrap_or(WAIT),
             login_wait: limit.unwrap_or(LOGIN_WAIT),
             proof,
-            minimum: match common.min_strength {
+            minimum: match common.min_strength.unwrap_or_default() {
                 MinStrength::Sent => Strength::SecretSent,
                 MinStrength::Proven => Strength::SecretProven,
                 MinStrength::Bound => Strength::ChannelBound,
