@@ -75,3 +75,55 @@ fn r7628_3_3_a_program_says_whose_a_token_is() {
     let mut session = connect().authenticate(&mut good).unwrap();
     assert_eq!(session.stat().unwrap().messages, 1);
 }
+
+#[test]
+fn a_checkpassword_program_says_who_may_log_in() {
+    const CHECK: &str = "#!/bin/sh
+option=$1; shift
+case $option,$(tr '\\0' , <&3) in
+    '-s,alice,secret,,') USER=bob; export USER; exec \"$@\" ;;
+    '-s,carol,'*) exit 111 ;;
+    '-s,dave,'*) exit 0 ;;
+esac
+exit 1
+";
+    let certs = Certs::new();
+    let dir = TempDir::new("checkpassword");
+    let check = dir.file("check", CHECK);
+    std::fs::set_permissions(&check, std::fs::Permissions::from_mode(0o700)).unwrap();
+    let mail = |name, messages| User { name, password: "in no use", messages };
+    let message = b"A: b\n\nc\n".to_vec();
+    let users = [mail("alice", vec![message.clone()]), mail("bob", vec![message.clone(), message])];
+    let start = |more: &str| {
+        let text = format!(
+            "maildir = \"mail/{{user}}/Maildir\"\nlisten-tls = \"127.0.0.1:0\"\ncert = '{}'\nkey = '{}'\n\
+             checkpassword = ['{}', \"-s\"]\n{more}\n",
+            certs.server_file().display(),
+            certs.server_key_file().display(),
+            check.display(),
+        );
+        Pop3d::start_with_file(&users, &text)
+    };
+    let tls = ClientTls::builder().ca_file(certs.authority_file()).build().unwrap();
+    let messages = |server: &Pop3d, user, password| {
+        let options = ClientOptions::default();
+        let connection = Connection::connect_tls("localhost", server.implicit, &tls, options).unwrap();
+        match connection.login(user, password) {
+            Ok(mut session) => Ok(session.stat().unwrap().messages),
+            Err(failed) => match failed.error {
+                Error::Refused(refused) => Err(refused.code),
+                other => panic!("{other:?}"),
+            },
+        }
+    };
+    let server = start("");
+    assert_eq!(messages(&server, "alice", "secret"), Ok(1));
+    assert_eq!(messages(&server, "alice", "secre"), Err(Some(CodeKind::Auth)));
+    assert_eq!(messages(&server, "bob", "secret"), Err(Some(CodeKind::Auth)));
+    assert_eq!(messages(&server, "carol", "secret"), Err(Some(CodeKind::SysTemp)));
+    assert_eq!(messages(&server, "dave", "secret"), Err(Some(CodeKind::SysPerm)));
+    assert!(!server.log().contains("secret"), "{}", server.log());
+    // The one whom the program names.
+    let server = start("checkpassword-user = true");
+    assert_eq!(messages(&server, "alice", "secret"), Ok(2));
+}

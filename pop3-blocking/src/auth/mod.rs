@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 
 use pop3_proto::sasl::server::ScramHash;
 
+#[cfg(all(feature = "checkpassword", unix))]
+mod checkpassword;
 mod decoys;
 mod keys;
 mod mechanisms;
@@ -20,6 +22,8 @@ mod users_file;
 #[cfg(test)]
 pub(crate) mod work;
 
+#[cfg(all(feature = "checkpassword", unix))]
+pub use checkpassword::{CheckPassword, CheckPasswordError};
 pub use decoys::Decoys;
 pub use keys::{ScramKeys, SharedSecret};
 pub use mechanisms::Mechanisms;

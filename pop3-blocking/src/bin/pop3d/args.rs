@@ -136,8 +136,10 @@ pub(crate) enum SettingsError {
     Mechanism(String),
     Language(String),
     ShortSecret(PathBuf),
+    UsersTwice,
+    CertificatesOfNobody,
     NoSandbox,
-    SandboxedProgram,
+    SandboxedProgram(&'static str),
     SandboxOfAll,
     PreviousServer(String),
     UidlFormat(UidlFormatError),
@@ -150,6 +152,7 @@ impl fmt::Display for SettingsError {
         match self {
             Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
             Self::Parse { path, source } => write!(f, "{}: {source}", path.display()),
+            Self::Missing("users") => f.write_str("--users is missing, or --checkpassword"),
             Self::Missing(option) => write!(f, "--{option} is missing"),
             Self::NoAddress => f.write_str("nowhere to listen: give --listen-tls or --listen"),
             Self::NoCertificate => f.write_str("TLS needs --cert and --key"),
@@ -176,7 +179,13 @@ impl fmt::Display for SettingsError {
             Self::Language(tag) => write!(f, "--language {tag} is none of de, en and sv"),
             Self::ShortSecret(path) => write!(f, "{} has fewer than 16 octets", path.display()),
             Self::NoSandbox => f.write_str("there is no sandbox on this system"),
-            Self::SandboxedProgram => f.write_str("a program for --token-check cannot be run in the sandbox"),
+            Self::SandboxedProgram(option) => {
+                write!(f, "a program for --{option} cannot be run in the sandbox")
+            }
+            Self::UsersTwice => f.write_str("give either users or checkpassword"),
+            Self::CertificatesOfNobody => f.write_str(
+                "client certificates are for users of a file: give --users instead of --checkpassword",
+            ),
             Self::SandboxOfAll => {
                 f.write_str("the sandbox would hold all files: put the Maildirs beneath a directory")
             }
@@ -217,6 +226,9 @@ impl Args {
         };
         let asking: Vec<_> = settings.listeners.iter().map(|listener| listener.client_cert).collect();
         settings.tls.check(&asking)?;
+        if settings.login.users.file().is_none() && asking.iter().any(|when| *when != tls::ClientCert::Off) {
+            return Err(SettingsError::CertificatesOfNobody);
+        }
         Ok(settings)
     }
 }
@@ -359,7 +371,7 @@ mod tests {
         let modes: Vec<Mode> = settings.listeners.iter().map(|listener| listener.mode).collect();
         assert_eq!(modes, [Mode::Tls, Mode::Stls]);
         assert_eq!(settings.tls.certificates, [(directory.join("c.pem"), PathBuf::from("/k.pem"))]);
-        assert_eq!(settings.login.users, directory.join("users"));
+        assert_eq!(settings.login.users.file(), Some(&directory.join("users")));
         assert_eq!(settings.limits.limits().connections, 9);
         std::fs::write(&path, "listen-tsl = []\n").unwrap();
         assert!(matches!(settle(&["--config", path.to_str().unwrap()]), Err(SettingsError::Parse { .. })));
@@ -368,11 +380,15 @@ mod tests {
 
     /// The settings of a file with these lines behind `users` and `maildir`.
     fn from_file(lines: &str) -> Result<Settings, SettingsError> {
+        from_text(&format!("users = \"u\"\nmaildir = \"{{user}}\"\n{lines}"), &[])
+    }
+
+    fn from_text(text: &str, args: &[&str]) -> Result<Settings, SettingsError> {
         static FILES: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let number = FILES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("pop3d-args-{}-{number}.toml", std::process::id()));
-        std::fs::write(&path, format!("users = \"u\"\nmaildir = \"{{user}}\"\n{lines}")).unwrap();
-        let settings = settle(&["--config", path.to_str().unwrap()]);
+        std::fs::write(&path, text).unwrap();
+        let settings = settle(&[&["--config", path.to_str().unwrap()], args].concat());
         std::fs::remove_file(path).unwrap();
         settings
     }
@@ -392,12 +408,51 @@ mod tests {
         assert_eq!(sandbox(&["--sandbox=off"]).unwrap(), None);
         assert!(matches!(
             sandbox(&["--sandbox", "--token-check", "t"]),
-            Err(SettingsError::SandboxedProgram)
+            Err(SettingsError::SandboxedProgram("token-check"))
         ));
         let all = ["--users", "u", "--maildir", "/{user}", "--listen", "127.0.0.1:0", "--sandbox"];
         assert!(matches!(settle(&all), Err(SettingsError::SandboxOfAll)));
         let file = from_file("listen = \"127.0.0.1:0\"\nsandbox = \"best-effort\"\n").unwrap();
         assert!(file.sandbox.unwrap().best_effort);
+    }
+
+    #[test]
+    fn users_are_asked_of_a_file_or_of_a_program() {
+        use login::UsersSettings;
+
+        let told = |settings: Result<Settings, SettingsError>| match settings.unwrap().login.users {
+            UsersSettings::Program { program, args, patience, names_user } => {
+                (program, args, patience.map(|it| it.as_secs()), names_user)
+            }
+            UsersSettings::File(path) => panic!("{path:?}"),
+        };
+        let base = ["--maildir", "m/{user}", "--listen", "127.0.0.1:0"];
+        let with = |args: &[&str]| settle(&[&base[..], args].concat());
+        let short = with(&["--checkpassword", "/bin/check"]);
+        assert_eq!(told(short), (PathBuf::from("/bin/check"), vec![], None, false));
+        let options = "--checkpassword c --checkpassword-arg -s --checkpassword-arg pop3 --checkpassword-timeout 7 \
+                       --checkpassword-user";
+        let long = with(&options.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(told(long), (PathBuf::from("c"), vec!["-s".into(), "pop3".into()], Some(7), true));
+
+        let both = with(&["--checkpassword", "c", "--token-check", "t", "--sandbox"]);
+        assert!(matches!(both, Err(SettingsError::SandboxedProgram("token-check"))));
+        let sandboxed = with(&["--checkpassword", "c", "--sandbox"]);
+        assert!(matches!(sandboxed, Err(SettingsError::SandboxedProgram("checkpassword"))));
+        let certificates = with(&["--checkpassword", "c", "--cert", "c", "--key", "k", "--client-ca", "a"]);
+        assert!(matches!(certificates, Err(SettingsError::CertificatesOfNobody)));
+
+        // The command line goes before the file, whichever of the two stands there.
+        let file = "listen = \"127.0.0.1:0\"\ncheckpassword = [\"c\", \"-s\"]\n";
+        assert!(matches!(from_file(file), Err(SettingsError::UsersTwice)));
+        let alone = from_text(&format!("maildir = \"{{user}}\"\ncheckpassword-timeout = 9\n{file}"), &[]);
+        let directory = std::env::temp_dir();
+        assert_eq!(told(alone), (directory.join("c"), vec!["-s".into()], Some(9), false));
+        let text = format!("maildir = \"{{user}}\"\n{file}");
+        let users = from_text(&text, &["--users", "u"]).unwrap().login.users;
+        assert_eq!(users.file(), Some(&PathBuf::from("u")));
+        let long = from_text(&format!("{text}checkpassword-timeout = 301\n"), &[]);
+        assert!(matches!(long, Err(SettingsError::OutOfRange { value: 301, .. })));
     }
 
     #[test]

@@ -15,10 +15,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use args::listen::Mode;
+use args::login::UsersSettings;
 use args::tls::ClientCert;
 use args::{Args, Command, ListenSettings, LoginSettings, Settings};
 use clap::Parser;
-use pop3_blocking::auth::UsersFile;
+use pop3_blocking::auth::{CheckPassword, UsersFile, UsersFileError};
 #[cfg(target_os = "linux")]
 use pop3_blocking::sandbox::Sandbox;
 use pop3_blocking::server::{Policy, Running, Server};
@@ -27,7 +28,7 @@ use pop3_blocking::tls::{ServerTls, TlsConfigError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use token::TokenCheck;
-use users::Users;
+use users::{Passwords, Users};
 
 /// Exit codes of sysexits(3).
 const USAGE: u8 = 64;
@@ -70,13 +71,9 @@ fn exit(outcome: Result<(), Failure>) -> ExitCode {
 
 fn run(settings: &Settings) -> Result<(), Failure> {
     let configuration = |error: Box<dyn Error>| (CONFIGURATION, error);
-    let users = UsersFile::load(&settings.login.users).map_err(|error| configuration(error.into()))?;
-    let users = match &settings.login.decoy_secret {
-        Some(secret) => users.with_decoy_secret(secret.as_slice()),
-        None => users,
-    };
+    let passwords = passwords(&settings.login).map_err(|error| configuration(error.into()))?;
     let tokens = settings.login.token_check.as_deref().map(TokenCheck::new);
-    let users = Arc::new(Users::new(users, settings.tls.map.clone(), tokens));
+    let users = Arc::new(Users::new(passwords, settings.tls.map.clone(), tokens));
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
     let store = store.previous_server(settings.previous_server.clone());
     let tls = Tls::new(settings).map_err(|error| configuration(error.into()))?;
@@ -107,6 +104,27 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     running.shutdown();
     running.join();
     Ok(())
+}
+
+/// Who checks passwords.
+fn passwords(login: &LoginSettings) -> Result<Passwords, UsersFileError> {
+    Ok(match &login.users {
+        UsersSettings::File(path) => {
+            let users = UsersFile::load(path)?;
+            Passwords::File(match &login.decoy_secret {
+                Some(secret) => users.with_decoy_secret(secret.as_slice()),
+                None => users,
+            })
+        }
+        UsersSettings::Program { program, args, patience, names_user } => {
+            let asked = CheckPassword::new(program).args(args);
+            let asked = if *names_user { asked.user_of_program() } else { asked };
+            Passwords::Program(match patience {
+                Some(patience) => asked.patience(*patience),
+                None => asked,
+            })
+        }
+    })
 }
 
 /// Gives up what is not needed any more.
@@ -187,7 +205,11 @@ impl Tls {
 /// What cannot be read leaves what was in force in force.
 fn reload(settings: &Settings, users: &Users, tls: &Tls) {
     match users.reload() {
-        Ok(()) => log::info!("read again: {}", settings.login.users.display()),
+        Ok(()) => {
+            if let Some(path) = settings.login.users.file() {
+                log::info!("read again: {}", path.display());
+            }
+        }
         Err(error) => log::error!("users file not read again: {error}"),
     }
     match (tls.reload(), settings.tls.certificates.first()) {

@@ -1,66 +1,94 @@
-//! Who may log in to `pop3d`: the users file, and certificates of users that stand in it.
+//! Who may log in to `pop3d`: the users file, and certificates of users that stand in it; or whom a program knows.
 
 use pop3_blocking::auth::{
-    AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
-    TokenRequest, UsersFile, UsersFileError,
+    AuthError, Authenticator, CheckPassword, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret,
+    TokenError, TokenRequest, UsersFile, UsersFileError,
 };
 use pop3_blocking::pop3_proto::sasl::server::ScramHash;
 use pop3_blocking::tls::CertificateMap;
 
 use crate::token::TokenCheck;
 
-/// The users file; certificates, if clients are asked for them; and tokens, if there is a program that knows them.
+/// Who checks passwords.
+#[derive(Debug)]
+pub(crate) enum Passwords {
+    File(UsersFile),
+    Program(CheckPassword),
+}
+
+/// Passwords; certificates, if clients are asked for them; and tokens, if there is a program that knows them.
 #[derive(Debug)]
 pub(crate) struct Users {
-    file: UsersFile,
+    passwords: Passwords,
     map: CertificateMap,
     tokens: Option<TokenCheck>,
 }
 
 impl Users {
-    pub(crate) const fn new(file: UsersFile, map: CertificateMap, tokens: Option<TokenCheck>) -> Self {
-        Self { file, map, tokens }
+    pub(crate) const fn new(passwords: Passwords, map: CertificateMap, tokens: Option<TokenCheck>) -> Self {
+        Self { passwords, map, tokens }
     }
 
+    /// Reads the file again, if there is one.
     pub(crate) fn reload(&self) -> Result<(), UsersFileError> {
-        self.file.reload()
+        self.file().map_or(Ok(()), UsersFile::reload)
+    }
+
+    const fn file(&self) -> Option<&UsersFile> {
+        match &self.passwords {
+            Passwords::File(file) => Some(file),
+            Passwords::Program(_) => None,
+        }
+    }
+
+    const fn asked(&self) -> &dyn Authenticator {
+        match &self.passwords {
+            Passwords::File(file) => file,
+            Passwords::Program(program) => program,
+        }
     }
 }
 
 impl Authenticator for Users {
     fn mechanisms(&self) -> Mechanisms {
         let tokens = if self.tokens.is_some() { Mechanisms::TOKENS } else { Mechanisms::NONE };
-        self.file.mechanisms() | Mechanisms::EXTERNAL | tokens
+        let certificates = if self.file().is_some() { Mechanisms::EXTERNAL } else { Mechanisms::NONE };
+        self.asked().mechanisms() | certificates | tokens
     }
 
     fn password(&self, cx: &LoginContext<'_>, user: &str, password: &[u8]) -> Result<Identity, AuthError> {
-        self.file.password(cx, user, password)
+        self.asked().password(cx, user, password)
     }
 
     /// The first name in the certificate that is a user's; no such name is a failure, never a fallback (PB-S26).
     fn certificate(&self, _: &LoginContext<'_>, certificate: &[u8]) -> Result<Identity, AuthError> {
         let names = self.map.candidates(certificate);
-        let user = names.iter().find(|name| self.file.contains(name)).ok_or(AuthError::Rejected)?;
+        let file = self.file().ok_or(AuthError::Rejected)?;
+        let user = names.iter().find(|name| file.contains(name)).ok_or(AuthError::Rejected)?;
         Ok(Identity::new(user))
     }
 
     fn scram_keys(&self, cx: &LoginContext<'_>, user: &str, hash: ScramHash) -> Result<ScramKeys, AuthError> {
-        self.file.scram_keys(cx, user, hash)
+        self.asked().scram_keys(cx, user, hash)
     }
 
     fn secret(&self, cx: &LoginContext<'_>, user: &str) -> Result<SharedSecret, AuthError> {
-        self.file.secret(cx, user)
+        self.asked().secret(cx, user)
     }
 
     fn proven(&self, cx: &LoginContext<'_>, user: &str) -> Result<Identity, AuthError> {
-        self.file.proven(cx, user)
+        self.asked().proven(cx, user)
     }
 
     /// Whoever the program names, in the users file or not; but not who logs in by certificate alone (RDM-2.1e).
     fn token(&self, _: &LoginContext<'_>, request: &TokenRequest<'_>) -> Result<Identity, TokenError> {
         let tokens = self.tokens.as_ref().ok_or(TokenError::REJECTED)?;
         let who = tokens.ask(request.token.expose())?;
-        if self.file.is_certificate_only(who.name()) { Err(TokenError::REJECTED) } else { Ok(who) }
+        if self.file().is_some_and(|file| file.is_certificate_only(who.name())) {
+            Err(TokenError::REJECTED)
+        } else {
+            Ok(who)
+        }
     }
 }
 
@@ -81,7 +109,8 @@ mod tests {
         std::fs::write(&program, format!("#!/bin/sh\necho run >>'{}'\nexit 1\n", runs.display())).unwrap();
         std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
         let tokens = Some(TokenCheck::new(&program));
-        let all = Users::new(UsersFile::load(&users).unwrap(), CertificateMap::default(), tokens);
+        let all =
+            Users::new(Passwords::File(UsersFile::load(&users).unwrap()), CertificateMap::default(), tokens);
         let cx = LoginContext::new(None, true, "XOAUTH2");
         let known = [Some("mrose"), Some("kim"), Some("nobody"), None].map(|authzid| {
             let mut request = TokenRequest::new(Secret::new(b"stolen").unwrap());

@@ -32,6 +32,10 @@ pub(super) struct File {
     pub(super) client_cert_map: OneOrMore<String>,
     // Logins.
     pub(super) users: Option<PathBuf>,
+    /// The program, and its arguments.
+    pub(super) checkpassword: OneOrMore<PathBuf>,
+    pub(super) checkpassword_timeout: Option<u64>,
+    pub(super) checkpassword_user: bool,
     pub(super) mechanisms: Vec<String>,
     pub(super) certificate_only: bool,
     pub(super) bind_to_certificate: bool,
@@ -106,7 +110,8 @@ impl File {
         ];
         let certificates = file.certificate.iter_mut().flat_map(|table| [&mut table.cert, &mut table.key]);
         let lists = file.client_ca.iter_mut().chain(file.client_crl.iter_mut());
-        for path in single.into_iter().flatten().chain(certificates).chain(lists) {
+        let program = file.checkpassword.iter_mut().take(1);
+        for path in single.into_iter().flatten().chain(certificates).chain(lists).chain(program) {
             *path = base.join(&*path);
         }
         Ok(file)

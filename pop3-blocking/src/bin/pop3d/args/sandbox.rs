@@ -10,7 +10,7 @@ pub(crate) struct SandboxArgs {
     /// Once the sockets are open, give up all files but the mail (the directory before "{user}") and the directories of the
     /// users file and of certificates, which are read again by SIGHUP, and all other sockets (Landlock, Linux 5.13;
     /// sockets 6.7). "best-effort": as far as the kernel can, and the log tells how far. "required", or --sandbox alone: do
-    /// not start where files cannot be kept back. Not with --token-check [default: off]
+    /// not start where files cannot be kept back. Not with --token-check and --checkpassword [default: off]
     #[arg(long, value_name = "WHEN", num_args = 0..=1, require_equals = true, default_missing_value = "required")]
     sandbox: Option<When>,
 }
@@ -54,13 +54,16 @@ impl SandboxArgs {
             return if when == When::BestEffort { Ok(None) } else { Err(SettingsError::NoSandbox) };
         }
         if login.token_check.is_some() {
-            return Err(SettingsError::SandboxedProgram);
+            return Err(SettingsError::SandboxedProgram("token-check"));
         }
+        let Some(users) = login.users.file() else {
+            return Err(SettingsError::SandboxedProgram("checkpassword"));
+        };
         let mail = before_user(maildir);
         if mail.parent().is_none() {
             return Err(SettingsError::SandboxOfAll);
         }
-        let files = std::iter::once(&login.users).chain(tls.files()).cloned().collect();
+        let files = std::iter::once(users).chain(tls.files()).cloned().collect();
         Ok(Some(SandboxSettings { best_effort: when == When::BestEffort, files, mail }))
     }
 }
