@@ -211,7 +211,10 @@ impl<T: Stream> Connection<'_, T> {
     fn end(&mut self, outcome: Outcome) -> Outcome {
         let farewell = outcome.farewell();
         self.free_maildrop();
-        let replies = if farewell == Farewell::Replies { self.flush() } else { Ok(()) };
+        let replies = match farewell {
+            Farewell::Replies | Farewell::Part => self.flush(),
+            Farewell::Silence | Farewell::Cut => Ok(()),
+        };
         let outcome = self.name(outcome);
         if let Outcome::ProxyHeader(error) = &outcome {
             let counters = &self.shared.counters;
@@ -226,7 +229,7 @@ impl<T: Stream> Connection<'_, T> {
                     drop(transport.close(Some(self.shared.limits.linger)));
                 }
                 Farewell::Silence => drop(transport.close(None)),
-                Farewell::Replies | Farewell::Cut => drop(transport),
+                Farewell::Replies | Farewell::Part | Farewell::Cut => drop(transport),
             }
         }
         outcome

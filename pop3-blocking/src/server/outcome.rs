@@ -60,7 +60,10 @@ pub(super) enum Farewell {
     Replies,
     /// An orderly end.
     Silence,
-    /// Nothing: the client must not take what it has for whole, or is gone.
+    /// What waits, such as messages before the one that broke, and then a cut: the client must not take what it has for
+    /// whole.
+    Part,
+    /// Nothing: the client is gone, or must go.
     Cut,
 }
 
@@ -77,11 +80,11 @@ impl Outcome {
             | Self::Stopped
             | Self::Panicked => Farewell::Replies,
             Self::TimedOut { .. } => Farewell::Silence,
+            Self::MessageCut => Farewell::Part,
             Self::ProxyHeader(_)
             | Self::Handshake(_)
             | Self::Transport(_)
             | Self::Protocol(_)
-            | Self::MessageCut
             | Self::Evicted => Farewell::Cut,
         }
     }

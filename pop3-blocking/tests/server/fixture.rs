@@ -149,6 +149,8 @@ pub(crate) enum Fault {
     OpenMessage(Kind),
     /// After so many octets.
     Read(usize, Kind),
+    /// The same, and only of the third message.
+    ReadLast(usize),
     /// The message has so many octets more (or fewer) than announced.
     Size(i8),
     Commit(Kind),
@@ -238,6 +240,9 @@ impl Maildrop for FaultyMaildrop {
         let reader = self.inner.as_mut().unwrap().open_message(message)?;
         match fault {
             Fault::OpenMessage(kind) => Err(kind.error()),
+            Fault::ReadLast(after) if message.number.get() == 3 => {
+                Ok(Box::new(reader.take(after as u64).chain(Broken(Kind::Temporary))))
+            }
             Fault::Read(after, kind) => Ok(Box::new(reader.take(after as u64).chain(Broken(kind)))),
             Fault::Size(more @ 1..) => Ok(Box::new(reader.chain(io::repeat(b'x').take(more as u64)))),
             Fault::Size(fewer) => Ok(Box::new(reader.take(message.octets - u64::from(fewer.unsigned_abs())))),
