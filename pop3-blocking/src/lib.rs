@@ -7,6 +7,7 @@
 //! | keep what was fetched | [`delivery`]: Maildir, mbox, and a journal of unique-ids |
 //! | serve mail | [`server`]: [`Server`](server::Server) over an [`Authenticator`](auth::Authenticator) and a [`Store`](store::Store) |
 //! | serve from my own database | implement [`Store`](store::Store) and [`Maildrop`](store::Maildrop) |
+//! | test my mail code | `testing` (feature `testing`): `TestServer` |
 //! | use another stream than TCP | [`Transport`] over any [`Stream`] |
 //! | keep a server from all files but its own | `sandbox` (feature `sandbox`, Linux): `Sandbox` |
 //! | set up TLS | [`tls`]: [`ClientTls`](tls::ClientTls), [`ServerTls`](tls::ServerTls) |
@@ -39,6 +40,8 @@ mod random;
 pub mod sandbox;
 pub mod server;
 pub mod store;
+#[cfg(all(feature = "testing", any(feature = "aws-lc-rs", feature = "ring")))]
+pub mod testing;
 pub mod tls;
 mod transport;
 
@@ -46,7 +49,7 @@ pub use pop3_proto;
 pub use rustls;
 pub use transport::{Deadline, Input, Stream, Transport, TransportError, Untimed};
 
-/// The README's examples compile.
-#[cfg(doctest)]
+/// The README's examples compile, and run where they can.
+#[cfg(all(doctest, feature = "testing", any(feature = "aws-lc-rs", feature = "ring")))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

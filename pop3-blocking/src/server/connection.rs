@@ -165,6 +165,11 @@ impl<T: Stream> Connection<'_, T> {
         if self.output.is_empty() {
             return Ok(());
         }
+        #[cfg(all(feature = "testing", any(feature = "aws-lc-rs", feature = "ring")))]
+        if crate::testing::reply_is_lost() {
+            self.output.clear();
+            return Err(Outcome::Disconnected);
+        }
         let deadline = self.write_deadline();
         let progress = self.shared.silence(self.shared.limits.write);
         let Some(transport) = &mut self.transport else { return Err(Outcome::Disconnected) };
