@@ -13,7 +13,7 @@
 //! | [`gsasl`] | GNU SASL over OpenSSL | both roles: SCRAM with channel binding |
 //! | [`curl`], [`mpop`], [`fetchmail`], [`getmail`], [`poplib`] | of that name | clients |
 //!
-//! `fail2ban` reads what `pop3d` logs.
+//! `fail2ban` reads what `pop3d` logs; [`haproxy`] stands in front of it.
 //!
 //! [`corpus`] holds the messages that go through them, [`certs`] makes what TLS needs, [`tokens`] is the authorization
 //! server that Dovecot asks.
@@ -29,6 +29,7 @@ pub mod dovecot;
 pub mod fetchmail;
 pub mod getmail;
 pub mod gsasl;
+pub mod haproxy;
 mod inetd;
 pub mod mailutils;
 mod mechanism;
