@@ -23,6 +23,7 @@ mod maildir;
 mod pair;
 mod plan;
 mod prep;
+mod proxy;
 mod sasl;
 mod scratch;
 mod seeds;
@@ -41,6 +42,7 @@ pub use mail::{srv_order, surrogate};
 pub use maildir::{maildir, maildir_name, previous_ids, uid_list};
 pub use pair::pair;
 pub use prep::{apop, saslprep};
+pub use proxy::proxy;
 pub use sasl::{sasl_client, sasl_server, scram_pair};
 pub use seeds::seeds;
 pub use server::{server_stream, stls_gate};
@@ -50,7 +52,7 @@ pub use users::users_file;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 30] = [
+pub const TARGETS: [(&str, Target); 31] = [
     ("apop", apop),
     ("base64", base64),
     ("body_decode", body_decode),
@@ -67,6 +69,7 @@ pub const TARGETS: [(&str, Target); 30] = [
     ("maildir_name", maildir_name),
     ("pair", pair),
     ("previous_ids", previous_ids),
+    ("proxy", proxy),
     ("sasl_client", sasl_client),
     ("sasl_server", sasl_server),
     ("saslprep", saslprep),

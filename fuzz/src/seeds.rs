@@ -219,6 +219,32 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
             all.extend((0..6u8).map(|n| vec![2, n.wrapping_mul(50), n / 3, n, 2, 1, 1, 0x13, 9, 9, 0x20, 1, 1, 0x31, 0, 0]));
             all
         }
+        "proxy" => {
+            let addresses = b"\x7f\0\0\x01\x7f\0\0\x01\xe0\x98\x99i";
+            let mut all: Vec<Vec<u8>> = [
+                &b"TCP4 192.168.0.1 192.168.0.11 56324 443\r\nCAPA\r\n"[..],
+                b"TCP6 2001:db8::7 ::ffff:192.0.2.1 0 65535\r\n",
+                b"UNKNOWN\r\n",
+                b"UNKNOWN ffff:f...f:ffff\r \n\r\n",
+            ]
+            .map(|text| with(&[2, 4], text))
+            .into();
+            all.extend([
+                [&[1, 5, 0x21, 0x11, 0, 0x1f][..], addresses, b"\x03\0\x04\x02SYq\x05\0\t29078-abc"].concat(),
+                [&[1, 39, 0x21, 0x11, 0, 12][..], addresses, b"\x16\x03\x01"].concat(),
+                [&[1, 0, 0x21, 0x21, 0, 36][..], &[7; 36]].concat(),
+                [&[1, 0, 0x21, 0x31, 0, 216][..], &[b'/'; 216]].concat(),
+                [&[1, 0, 0x21, 0x12, 0, 12][..], addresses].concat(),
+                vec![1, 0, 0x20, 0, 0, 0],
+                b"\x01\0 \0\0\x07\x03\0\x04\xa9\xb8~\x8f".to_vec(),
+            ]);
+            all.extend((0..8u8).flat_map(|shape| {
+                [[0, 0], [13, 1], [29, 0x80]].map(|[at, change]| {
+                    [&[3, shape, at, change, shape, 192, 7, 10, 1, 0xc3, 0x50, 2][..], b"\x05\x03abc\x00\x00"].concat()
+                })
+            }));
+            all
+        }
         "certificate_names" => {
             let names = b"\x04\x00\x11Alice@Example.NET\x01\x0ePC.example.net\x02\x05Alice\x03\x0fOld@Example.NET";
             let mut all: Vec<Vec<u8>> =

@@ -105,6 +105,10 @@ fn words() -> BTreeSet<Vec<u8>> {
     {
         words.insert(word.as_bytes().to_vec());
     }
+    for word in ["PROXY UNKNOWN", "PROXY TCP4 ", "PROXY TCP6 ", " ::1", " 192.0.2.7", "\r\n\r\n\0\r\nQUIT\n!"]
+    {
+        words.insert(word.as_bytes().to_vec());
+    }
     for word in
         ["alice", "wonderland", "pops://", ";AUTH=", "EXPIRE NEVER", "LOGIN-DELAY 60 USER", "4294967296"]
     {

@@ -79,7 +79,10 @@ mod outcome;
 mod output;
 mod penalty;
 mod policy;
+#[cfg(not(feature = "__fuzzing"))]
 mod proxy;
+#[cfg(feature = "__fuzzing")]
+pub(crate) mod proxy;
 mod record;
 mod running;
 mod session;

@@ -15,6 +15,8 @@ use core::fmt;
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 
+#[cfg(feature = "__fuzzing")]
+pub(crate) mod fuzzing;
 pub(super) mod header;
 mod network;
 
