@@ -29,9 +29,34 @@ impl<S: Stream> Session<S> {
     pub fn retrieve_each<E: From<Error>>(
         &mut self,
         numbers: impl IntoIterator<Item = MessageNumber>,
+        each: impl FnMut(MessageNumber, Result<&mut Message<'_, S>, Refused>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.messages_each(numbers.into_iter().map(Command::Retr), each)
+    }
+
+    /// `TOP` for each of `numbers`, with so many `lines` of the body, as [`retrieve_each`](Self::retrieve_each) does it.
+    ///
+    /// What comes must never be taken for the message: servers cut it, or send another header (PB-Q04). A server without
+    /// `TOP` refuses each.
+    ///
+    /// # Errors
+    ///
+    /// As [`retrieve_each`](Self::retrieve_each).
+    pub fn top_each<E: From<Error>>(
+        &mut self,
+        numbers: impl IntoIterator<Item = MessageNumber>,
+        lines: u64,
+        each: impl FnMut(MessageNumber, Result<&mut Message<'_, S>, Refused>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.messages_each(numbers.into_iter().map(|number| Command::Top { number, lines }), each)
+    }
+
+    fn messages_each<'c, E: From<Error>>(
+        &mut self,
+        commands: impl Iterator<Item = Command<'c>>,
         mut each: impl FnMut(MessageNumber, Result<&mut Message<'_, S>, Refused>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let mut window = Window::new(self, numbers.into_iter().map(Command::Retr), AHEAD)?;
+        let mut window = Window::new(self, commands, AHEAD)?;
         while let Some((id, number)) = window.next(self)? {
             match self.link.reply(id, |_| ()) {
                 Ok(_) => {

@@ -24,6 +24,54 @@ pub enum DeliveryError {
     /// A message before this one broke off and its octets cannot be taken back, or a write of this one failed. Nothing
     /// more can be delivered here without gluing it to a cut message.
     Torn,
+    /// The command that messages are handed to did not take this one. It may have kept it all the same: what a command
+    /// does before it fails is its own.
+    #[cfg(feature = "maildir")]
+    Command {
+        /// The command, without its arguments.
+        program: PathBuf,
+        /// How it failed.
+        fault: CommandFault,
+    },
+}
+
+/// How a command failed that was to take a message.
+#[cfg(feature = "maildir")]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum CommandFault {
+    /// It could not be started.
+    Start(io::Error),
+    /// It ended with this exit status, which is not 0.
+    Exit(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// It took longer than this, and was ended.
+    TimedOut(core::time::Duration),
+}
+
+#[cfg(feature = "maildir")]
+impl CommandFault {
+    /// Whether the next message would meet the same now, and this one may be taken later: exit status 75
+    /// (`EX_TEMPFAIL`), or the time limit. After any other exit status the next message can be tried at once.
+    pub const fn is_temporary(&self) -> bool {
+        matches!(self, Self::Exit(super::pipe::TEMPFAIL) | Self::TimedOut(_))
+    }
+}
+
+#[cfg(feature = "maildir")]
+impl fmt::Display for CommandFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => write!(f, "cannot be started: {error}"),
+            Self::Exit(code) if self.is_temporary() => {
+                write!(f, "ended with exit status {code}, which means to try again later")
+            }
+            Self::Exit(code) => write!(f, "ended with exit status {code}"),
+            Self::Signal(number) => write!(f, "was ended by signal {number}"),
+            Self::TimedOut(time) => write!(f, "did not end within {} seconds, and was ended", time.as_secs()),
+        }
+    }
 }
 
 /// What the operating system refused, and where.
@@ -93,6 +141,10 @@ impl fmt::Display for DeliveryError {
             Self::Io(fault) => write!(f, "message not delivered: {fault}"),
             Self::Busy { path } => write!(f, "{path:?} is locked by another program"),
             Self::Torn => f.write_str("destination ends in a cut message and takes no other"),
+            #[cfg(feature = "maildir")]
+            Self::Command { program, fault } => {
+                write!(f, "message not delivered: command {program:?} {fault}")
+            }
         }
     }
 }
@@ -101,6 +153,10 @@ impl StdError for DeliveryError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Full(fault) | Self::Io(fault) => Some(fault.io_error()),
+            #[cfg(feature = "maildir")]
+            Self::Command { fault: CommandFault::Start(error), .. } => Some(error),
+            #[cfg(feature = "maildir")]
+            Self::Command { .. } => None,
             Self::Busy { .. } | Self::Torn => None,
         }
     }

@@ -20,6 +20,7 @@
 //! |---|---|---|
 //! | `MaildirDelivery` | durable | as received, or with LF line ends |
 //! | `MboxDelivery` | durable | LF line ends, `From ` lines quoted (mboxrd) |
+//! | `PipeDelivery` | durable, says the command | LF line ends, or as received |
 //! | [`WriterDelivery`] | written | as received |
 //!
 //! A unique-id is an opaque string of octets chosen by the server. It never becomes part of a file name, and in the
@@ -69,6 +70,8 @@ mod name;
 #[cfg(feature = "maildir")]
 mod pending;
 #[cfg(feature = "maildir")]
+mod pipe;
+#[cfg(feature = "maildir")]
 mod record;
 
 #[cfg(any(test, all(feature = "__failpoint", debug_assertions)))]
@@ -92,11 +95,12 @@ pub use writer::WriterDelivery;
 
 #[cfg(feature = "maildir")]
 pub use {
-    error::JournalError,
+    error::{CommandFault, JournalError},
     journal::{Journal, Retained},
     line_ends::LineEnds,
     maildir::MaildirDelivery,
     mbox::MboxDelivery,
+    pipe::PipeDelivery,
 };
 
 /// A place that takes messages, one after the other.

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pop3_blocking::pop3_proto::MessageNumber;
 
+use crate::date::{self, Since};
+use crate::filter::Pattern;
 use crate::password::Secret;
 use crate::{help, limits};
 
@@ -21,7 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Fetch messages into a Maildir, an mbox or standard output
+    /// Fetch messages into a Maildir, an mbox, a command or standard output
     #[command(long_about = help::FETCH_ABOUT, after_long_help = help::FETCH_AFTER)]
     Fetch(Fetch),
     /// List number, octets and unique-id of each message
@@ -275,6 +277,7 @@ pub(crate) enum TlsMode {
 }
 
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word on the command line")]
 #[command(mut_arg("url", |url| url.required(false).required_unless_present("all").conflicts_with("all")))]
 pub(crate) struct Fetch {
     #[command(flatten)]
@@ -296,11 +299,47 @@ pub(crate) struct Fetch {
     #[arg(long)]
     pub(crate) delete: bool,
 
-    /// Where messages go: maildir:DIR, mbox:FILE, or - for standard output
+    /// Where messages go: maildir:DIR, mbox:FILE, pipe:COMMAND, or - for standard output
     ///
     /// Must be given, here or in the file of accounts.
     #[arg(long, value_name = "TARGET")]
     pub(crate) to: Option<OsString>,
+
+    /// Fetch only messages whose header field is like PATTERN; may be given more than once
+    ///
+    /// As in 'From: *@example.org' or 'Subject: *invoice*': * is any text, ? any
+    /// character, capitals do not matter. PATTERN must be like the whole field, with
+    /// folding and encoded words undone, or like one of the addresses in it. All that
+    /// are given must hold.
+    #[arg(id = "match", long = "match", value_name = "FIELD: PATTERN", help_heading = help::SELECTION)]
+    #[arg(verbatim_doc_comment)]
+    pub(crate) matching: Vec<Pattern>,
+
+    /// Fetch no messages whose header field is like PATTERN; may be given more than once
+    #[arg(long, value_name = "FIELD: PATTERN", help_heading = help::SELECTION)]
+    pub(crate) no_match: Vec<Pattern>,
+
+    /// Fetch only messages that arrived since DATE: YYYY-MM-DD (UTC), or 7d, 12h, 30m ago
+    ///
+    /// By the topmost Received field, or else Date; what has neither is fetched.
+    #[arg(long, value_name = "DATE", value_parser = date::since, help_heading = help::SELECTION)]
+    pub(crate) since: Option<Since>,
+
+    /// Fetch at most N messages in a run, the lowest numbers first
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = help::SELECTION)]
+    pub(crate) max: Option<u64>,
+
+    /// Fetch at most N octets in a run, by the sizes that the server lists
+    ///
+    /// What does not fit any more is left for later, and what is smaller may still fit.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = help::SELECTION)]
+    pub(crate) max_octets: Option<u64>,
+
+    /// Show what would be fetched and deleted; fetch and delete nothing
+    #[arg(long, help_heading = help::SELECTION)]
+    pub(crate) dry_run: bool,
 
     /// The journal of unique-ids that are here already
     ///

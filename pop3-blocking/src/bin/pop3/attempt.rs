@@ -8,19 +8,23 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use pop3_blocking::client::{CapabilityList, Error, Message, Outcome, Refused, Session};
-use pop3_blocking::delivery::{Delivery, DeliveryError, Durability};
+use pop3_blocking::delivery::{CommandFault, Delivery, DeliveryError, Durability};
 use pop3_blocking::pop3_proto::MessageNumber;
 use pop3_blocking::{TransportError, pop3_proto};
 
 use crate::connect::in_session;
 use crate::exit::{Failure, Kind};
-use crate::plan::{Action, Plan, Rules};
+use crate::header::Gathered;
+use crate::plan::{Action, Plan, Planned, Rules};
 use crate::progress::Progress;
 use crate::record::{Ending, Fate, Record};
 use crate::run::Run;
 
 /// Octets of messages to ask for before anything else can be done.
 const BATCH_OCTETS: u64 = 8 << 20;
+
+/// Headers to ask for before it is looked whether there are enough.
+const HEADERS: usize = 256;
 
 /// One connection of a run.
 pub(crate) struct Attempt<'r, 'j> {
@@ -55,6 +59,12 @@ pub(crate) enum Broken {
     Burst(Failure),
 }
 
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self::Before(failure)
+    }
+}
+
 /// Why no more messages are asked for.
 enum Halt {
     /// The connection is over; the reply to a command has not begun.
@@ -63,6 +73,8 @@ enum Halt {
     Within(Error),
     /// The connection goes on: what is here can be marked, and `QUIT` be said.
     Stop(Failure),
+    /// This message was not taken, and others may be.
+    Pass(Failure),
 }
 
 impl From<Error> for Halt {
@@ -81,19 +93,24 @@ impl<'r, 'j> Attempt<'r, 'j> {
         let (mut session, announced) = self.run.dialer.login().map_err(Broken::Before)?;
         let plan = match self.look(&mut session, &announced) {
             Ok(plan) => plan,
-            Err(failure) => {
+            Err(broken) => {
                 // Not within the macro, which does nothing at all where nobody listens.
                 let outcome = session.quit();
                 log::debug!("QUIT: {outcome:?}");
-                return Err(Broken::Before(failure));
+                return Err(broken);
             }
         };
+        if self.run.dry.is_some() {
+            let outcome = session.quit();
+            log::debug!("QUIT: {outcome:?}");
+            return self.run.foretell(&plan).map_err(Broken::Before);
+        }
         self.records = plan.messages.into_iter().map(Record::new).collect();
         self.remember_earlier();
         let done = self.retrieve(&mut session).and_then(|()| self.tell());
         self.run.report.end_progress();
         let done = match done {
-            Err(Halt::Stop(failure)) => {
+            Err(Halt::Stop(failure) | Halt::Pass(failure)) => {
                 self.problem(failure);
                 Ok(())
             }
@@ -107,13 +124,16 @@ impl<'r, 'j> Attempt<'r, 'j> {
                 return Err(Broken::Burst(in_session(error)));
             }
             Err(Halt::Between(error) | Halt::Within(error)) => self.problem(in_session(error)),
-            Err(Halt::Stop(failure)) => self.problem(failure),
+            Err(Halt::Stop(failure) | Halt::Pass(failure)) => self.problem(failure),
         }
         Ok(())
     }
 
     /// Tells what there is to tell.
     pub(crate) fn end(mut self) -> Result<(), Failure> {
+        if self.run.dry.is_some() {
+            return self.problem.map_or(Ok(()), Err);
+        }
         self.tell_all()?;
         self.run.conclude(&self.records, self.ending)?;
         self.problem.map_or(Ok(()), Err)
@@ -133,7 +153,7 @@ impl<'r, 'j> Attempt<'r, 'j> {
     }
 
     /// Takes the server's lists, and brings the journal up to date with them.
-    fn look(&mut self, session: &mut Session, announced: &CapabilityList) -> Result<Plan, Failure> {
+    fn look(&mut self, session: &mut Session, announced: &CapabilityList) -> Result<Plan, Broken> {
         let mut ids = Vec::new();
         let listed = session.for_each_unique_id(|listing| {
             ids.push((listing.number, Box::from(listing.unique_id.as_bytes())));
@@ -142,15 +162,15 @@ impl<'r, 'j> Attempt<'r, 'j> {
             Ok(()) => Some(ids),
             // A server that has them and cannot tell them now must not make us fetch everything again.
             Err(Error::Refused(refused)) if !announced.summary().uidl && !refused.is_temporary() => None,
-            Err(error) => return Err(in_session(error)),
+            Err(error) => return Err(in_session(error).into()),
         };
         let listings = session.list().map_err(in_session)?;
         let rules = Rules { delete: self.run.delete, max_octets: self.run.dialer.options.limits.message };
         let journal = self.run.journal.as_ref();
         let is_known = journal.map(|journal| |id: &[u8]| journal.contains(id));
         let is_known = is_known.as_ref().map(|is_known| is_known as &dyn Fn(&[u8]) -> bool);
-        let plan = Plan::new(&listings, ids.as_deref(), is_known, rules);
-        if let (Some(journal), Some(ids)) = (&mut self.run.journal, &ids) {
+        let mut plan = Plan::new(&listings, ids.as_deref(), is_known, rules);
+        if let (Some(journal), Some(ids), None) = (&mut self.run.journal, &ids, self.run.dry) {
             let ids = ids.iter().map(|(_, id)| id);
             let kept = journal.retain_seen(SystemTime::now(), ids).and_then(|retained| {
                 log::debug!("journal: {retained:?}");
@@ -159,7 +179,90 @@ impl<'r, 'j> Attempt<'r, 'j> {
             kept.map_err(|error| Failure::by_journal(&error))?;
         }
         self.warn(&plan, ids.is_some());
+        self.select(session, announced, &mut plan)?;
         Ok(plan)
+    }
+
+    /// Leaves out of the plan what is not wanted.
+    fn select(
+        &mut self,
+        session: &mut Session,
+        announced: &CapabilityList,
+        plan: &mut Plan,
+    ) -> Result<(), Broken> {
+        if self.run.filter.needs_header() {
+            let open = |message: &&mut Planned| matches!(message.action, Action::Fetch { .. });
+            let mut candidates: Vec<&mut Planned> = plan.messages.iter_mut().filter(open).collect();
+            let mut wanted = 0usize;
+            for batch in candidates.chunks_mut(HEADERS) {
+                if wanted >= self.run.filter.max() {
+                    batch.iter_mut().for_each(|message| message.action = Action::Left("over-max"));
+                    continue;
+                }
+                self.look_at_headers(session, announced, batch)?;
+                wanted +=
+                    batch.iter().filter(|message| matches!(message.action, Action::Fetch { .. })).count();
+            }
+        }
+        self.run.filter.cut(plan);
+        Ok(())
+    }
+
+    fn look_at_headers(
+        &mut self,
+        session: &mut Session,
+        announced: &CapabilityList,
+        batch: &mut [&mut Planned],
+    ) -> Result<(), Broken> {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let (limit, announced) = (self.run.dialer.header, announced.summary());
+        let numbers: Vec<MessageNumber> = batch.iter().map(|message| message.number).collect();
+        let mut places = batch.iter_mut();
+        let looked = session.top_each(numbers, 0, |number, top| {
+            let Some(planned) = places.next() else { return Ok(()) };
+            let message = match top {
+                Ok(message) => message,
+                // It has no TOP at all: then nothing can be told of any message.
+                Err(refused) if !announced.top && !refused.is_temporary() => {
+                    let text = "the server has no TOP, which --match, --no-match and --since need";
+                    let failure = Failure::by_refusal(Kind::Refused, refused);
+                    let text = format!("{text}: {}", failure.message);
+                    return Err(Halt::Stop(failure.saying(text)));
+                }
+                Err(refused) => {
+                    planned.action = Action::Unknown("refused");
+                    self.run.report.warn(&format!("message {number} left alone: {refused}"));
+                    self.problem(Failure::by_refusal(Kind::Refused, refused));
+                    return Ok(());
+                }
+            };
+            let mut gathered = Gathered::new(limit);
+            message.copy_to(&mut gathered).map_err(Halt::Within)?;
+            match gathered.header() {
+                Some(header) if self.run.filter.wants(&header, now) => {}
+                Some(_) => planned.action = Action::Left("filtered"),
+                None => {
+                    planned.action = Action::Unknown("header-too-large");
+                    let text = format!(
+                        "message {number} left alone: its header is over the limit of {limit} octets"
+                    );
+                    self.run.report.warn(&text);
+                    self.problem(Failure::new(Kind::TooLarge, text));
+                }
+            }
+            Ok(())
+        });
+        match looked {
+            Ok(()) => Ok(()),
+            Err(Halt::Stop(failure) | Halt::Pass(failure)) => Err(Broken::Before(failure)),
+            Err(Halt::Between(error))
+                if self.run.dialer.options.pipelining && announced.pipelining && may_be_the_burst(&error) =>
+            {
+                Err(Broken::Burst(in_session(error)))
+            }
+            Err(Halt::Between(error) | Halt::Within(error)) => Err(Broken::Before(in_session(error))),
+        }
     }
 
     fn warn(&self, plan: &Plan, has_ids: bool) {
@@ -185,7 +288,7 @@ impl<'r, 'j> Attempt<'r, 'j> {
                 Action::NotInBothLists => {
                     report.warn(&format!("message {number} left alone: only one of LIST and UIDL names it"));
                 }
-                Action::Fetch { .. } | Action::Known { .. } => {}
+                Action::Fetch { .. } | Action::Known { .. } | Action::Left(_) | Action::Unknown(_) => {}
             }
         }
     }
@@ -257,7 +360,15 @@ impl<'r, 'j> Attempt<'r, 'j> {
             }
         };
         let delivered = deliver(&mut *run.delivery, message, run.report.progress());
-        let (durability, octets) = delivered.inspect_err(|_| record.fate = Fate::Failed("not-delivered"))?;
+        let (durability, octets) = match delivered {
+            Err(Halt::Pass(failure)) => {
+                record.fate = Fate::Failed("not-taken");
+                run.report.warn(&format!("message {} failed: {}", record.number(), failure.message));
+                self.problem(failure);
+                return Ok(());
+            }
+            delivered => delivered.inspect_err(|_| record.fate = Fate::Failed("not-delivered"))?,
+        };
         let durable = durability == Durability::Durable;
         record.fate = Fate::Delivered { octets, safe: false };
         if let (true, Action::Fetch { note: true }, Some(id), Some(journal)) =
@@ -384,7 +495,17 @@ fn deliver(
     message: &mut Message<'_, std::net::TcpStream>,
     progress: Option<&Progress>,
 ) -> Result<(Durability, u64), Halt> {
-    let stop = |error: DeliveryError| Halt::Stop(Failure::by_delivery(&error));
+    let stop = |error: DeliveryError| {
+        let failure = Failure::by_delivery(&error);
+        match error {
+            DeliveryError::Command { fault: CommandFault::Exit(_) | CommandFault::Signal(_), .. }
+                if !failure.is_temporary() =>
+            {
+                Halt::Pass(failure)
+            }
+            _ => Halt::Stop(failure),
+        }
+    };
     let mut incoming = delivery.begin().map_err(stop)?;
     let copied = message.copy_to(&mut Counted { sink: &mut *incoming, progress });
     let octets = copied.map_err(|error| match error {

@@ -24,6 +24,8 @@ pub(crate) struct Dialer {
     tls: Option<ClientTls>,
     pub(crate) options: ClientOptions,
     pub(crate) retries: u32,
+    pub(crate) mda: Duration,
+    pub(crate) header: usize,
     policy: AuthPolicy,
     /// How strong the last login was.
     strength: Cell<Option<Strength>>,
@@ -60,6 +62,8 @@ impl Dialer {
             tls,
             options: limits.options,
             retries: limits.retries,
+            mda: limits.mda,
+            header: limits.header,
             strength: Cell::new(None),
             secret: Secret::None,
             found,

@@ -181,7 +181,11 @@ impl Failure {
     /// What went wrong with one message.
     pub(crate) fn by_delivery(error: &DeliveryError) -> Self {
         let kind = if error_is_busy(error) { Kind::Busy } else { Kind::Output };
-        Self::new(kind, error.to_string())
+        let failure = Self::new(kind, error.to_string());
+        match error {
+            DeliveryError::Command { fault, .. } if fault.is_temporary() => failure.try_again(),
+            _ => failure,
+        }
     }
 
     /// What stands against the journal when it is opened.
@@ -208,6 +212,11 @@ impl Failure {
     #[must_use]
     pub(crate) fn try_again(self) -> Self {
         Self { code: TRY_AGAIN, ..self }
+    }
+
+    /// Whether it may go away by itself.
+    pub(crate) const fn is_temporary(&self) -> bool {
+        self.code == TRY_AGAIN
     }
 
     /// The same, in other words.

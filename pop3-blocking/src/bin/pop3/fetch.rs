@@ -118,13 +118,13 @@ impl Job {
     /// Reads files and asks for the password; opens nothing and connects to nothing.
     fn new(args: Fetch, report: Report) -> Result<Self, Failure> {
         let to = args.to.as_ref().ok_or_else(|| {
-            Failure::usage("--to is missing: where do messages go? maildir:DIR, mbox:FILE or -")
+            Failure::usage("--to is missing: where do messages go? maildir:DIR, mbox:FILE, pipe:COMMAND or -")
         })?;
         let target = Target::parse(to)?;
         if target == Target::Stdout {
             if args.delete {
                 return Err(Failure::usage(
-                    "--delete needs a Maildir or an mbox: nobody can tell what becomes of standard output",
+                    "--delete needs a Maildir, an mbox or a command: nobody can tell what becomes of standard output",
                 ));
             }
             if args.state.is_some() {
@@ -144,7 +144,11 @@ impl Job {
         let Some(interrupt) = &self.interrupt else { return Ok(()) };
         interrupt.check()?;
         let Self { dialer, target, state, report, .. } = self;
-        Run::open(dialer, target, state.as_deref(), interrupt, report, self.args.delete)?.go()
+        let state = state.as_deref();
+        if self.args.dry_run {
+            return Run::open_dry(dialer, target, state, interrupt, report, &self.args)?.go();
+        }
+        Run::open(dialer, target, state, interrupt, report, &self.args)?.go()
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) const LOGIN: &str = "Login";
 pub(crate) const TLS: &str = "TLS";
 pub(crate) const CONNECTION: &str = "Connection";
+pub(crate) const SELECTION: &str = "Selection";
 pub(crate) const OUTPUT: &str = "Output";
 pub(crate) const CASES: &str = "Cases";
 
@@ -24,6 +25,7 @@ Goes before --timeout; --max-message-octets goes before message. Octets:
   capability-octets   65536      all of CAPA
   message             268435456  a message
   command             255        a command that is sent
+  header              262144     a header that --match or --since looks at
   outstanding-octets  4096       commands sent ahead of their replies
 Numbers:
   capability-lines    200        lines of CAPA
@@ -39,6 +41,7 @@ Seconds:
   reply               60         for more of a reply
   login               300        for the reply to the login
   quit                300        for the reply to QUIT
+  mda                 300        for the command of --to pipe:, each message
   reply-total         1800       one reply to its last octet; 0 for no limit";
 
 macro_rules! exit_codes {
@@ -52,7 +55,8 @@ Exit codes, and the kinds that --json tells:
       greeting       the server refused the session with its greeting
       refused        the server refused a command, or one of the messages
   73  output         the target or the journal cannot be opened
-  74  output         writing failed: disk full, or nobody reads
+  74  output         writing failed: disk full, or nobody reads; or the command of
+                     pipe: did not take a message
   75  refused        as above, with [IN-USE], [LOGIN-DELAY] or [SYS/TEMP]; or QUIT
                      was refused: some deletions were not done
       login          the login was refused with one of these codes
@@ -60,6 +64,7 @@ Exit codes, and the kinds that --json tells:
       timeout        the server did not answer in time
       connection     the connection was lost, or QUIT was not answered
       busy           another run uses the journal or the mbox
+      output         the command of pipe: asks to try again, or took too long
       interrupted    a signal ended the run
                      (75 means in each case: try again later)
   76  protocol       the server broke the protocol
@@ -110,10 +115,11 @@ File of accounts (TOML), ${XDG_CONFIG_HOME:-~/.config}/pop3/config.toml:
   password-command, token-file, token-command, netrc (true or a file), auth,
   min-strength, require-certificate-login, tls, ca, pin, client-cert, client-key,
   srv, dns, utf8, lang, timeout, no-pipelining, max-message-octets, limits (a
-  table), keep, delete, to, state. The command line goes before the account, the
-  account before the defaults; true cannot be taken back on the command line. A
-  relative path begins where the file lies, ~/ is the home directory. A file with
-  a password in it must not be readable by others (chmod 600).
+  table), keep, delete, to, state, match, no-match, since, max, max-octets. The
+  command line goes before the account, the account before the defaults; true
+  cannot be taken back on the command line. A relative path begins where the file
+  lies, ~/ is the home directory. A file with a password in it must not be
+  readable by others (chmod 600).
   For a URL the file is not read, and nothing in it counts.
 "
     };
@@ -156,7 +162,7 @@ says so, as in POP3_LOG=debug. It holds no passwords and no arguments.",
 );
 
 pub(crate) const FETCH_ABOUT: &str = "\
-Fetch messages into a Maildir, an mbox or standard output.
+Fetch messages into a Maildir, an mbox, a command or standard output.
 
 Each message is written, flushed to the disk and noted by its unique-id in the
 journal; only then may it be marked for deletion. At the end QUIT asks the server
@@ -173,6 +179,14 @@ Messages go as they were sent, with CRLF line ends, into
   maildir:DIR  a Maildir, created if it is not there
   mbox:FILE    an mbox (mboxrd: LF line ends, 'From ' lines quoted), locked with
                fcntl while a message is added; mboxrd:FILE is the same
+  pipe:COMMAND a command for each message, such as a mail delivery agent: the
+               message, with LF line ends, is the file that it has as standard
+               input. Exit code 0 means that it keeps the message, which then
+               counts as safely here. With 75 (try again), or after 300 seconds
+               (--limit mda=N), the run stops; with any other the message stays
+               on the server and the next is tried. It never gets a message that
+               is cut. No shell is between: words are apart by blanks, quotation
+               marks hold one together; for a shell: pipe:sh -c '...'
   -            standard output, one behind the other. Nobody can tell what became
                of them there: the journal is neither read nor written, and
                --delete is refused.";
@@ -183,6 +197,15 @@ Journal:
   One file for one account; it does not tell targets apart. To fetch an account
   into two places, give each its own --state. The account is the URL without
   ;AUTH=; pop:// and pops:// are two accounts.
+
+Selection:
+  Only messages that would be fetched are looked at, before they are: by TOP, which
+  the server must have. What is not wanted stays on the server, is not noted in the
+  journal and never deleted; the next run looks at it again. A header over the limit
+  (--limit header=N) is an error for its message alone.
+  --dry-run sends TOP where the selection needs it, and neither RETR nor DELE; it
+  changes neither journal nor target, and with --json shows \"status\":\"would-fetch\"
+  or \"skipped\", and \"would_delete\".
 
 Unique-ids:
   A unique-id that stands twice in the server's list tells nothing: such messages
@@ -197,6 +220,8 @@ Examples:
   pop3 fetch pops://alice@mail.example.org --to maildir:Mail
   pop3 fetch pops://alice@mail.example.org --delete --to mbox:inbox
   pop3 fetch pops://alice@mail.example.org --to - > everything
+  pop3 fetch pops://alice@mail.example.org --delete \\
+       --to 'pipe:/usr/lib/dovecot/dovecot-lda -d alice'
   pop3 fetch pops://mail.example.org --require-certificate-login --to maildir:Mail \\
        --client-cert alice.pem --client-key alice.key
   pop3 fetch work
@@ -223,7 +248,8 @@ output (on standard error with --to -):
    \"deleted\":1,\"octets\":118}                                (in one line)
   status   delivered, skipped (here already, or left alone), failed
   reason   only for messages that stay unfetched: too-large, not-in-both-lists,
-           refused, not-delivered
+           refused, not-delivered, not-taken (by the command),
+           filtered, over-max, header-too-large
   deleted  true only if the server confirmed it with QUIT; null if nobody knows
   outcome  committed  QUIT confirmed the deletions
            partial    QUIT was refused: some may not be done

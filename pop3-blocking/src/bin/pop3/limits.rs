@@ -13,11 +13,22 @@ pub(crate) struct Limits {
     pub(crate) scram_iterations: u32,
     /// How often a fetch whose connection was lost behind commands that were sent ahead is made again.
     pub(crate) retries: u32,
+    /// How long the command of `pipe:` may take for a message.
+    pub(crate) mda: Duration,
+    /// Octets of a header that is looked at.
+    pub(crate) header: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { options: ClientOptions::default(), scram_iterations: MAX_ITERATIONS, retries: 1 }
+        let mda = Duration::from_secs(300);
+        Self {
+            options: ClientOptions::default(),
+            scram_iterations: MAX_ITERATIONS,
+            retries: 1,
+            mda,
+            header: 262_144,
+        }
     }
 }
 
@@ -45,13 +56,14 @@ const WEEK: u64 = 7 * 24 * 3600;
 const COUNT_MAX: u64 = u32::MAX as u64;
 
 /// Name, least, greatest. A server may send lines of 512 octets, and must take commands of 255 (RFC 2449 section 4).
-const TABLE: [(&str, u64, u64, Set); 19] = [
+const TABLE: [(&str, u64, u64, Set); 21] = [
     ("line", 512, LINE_MAX, Set::Size(|limits| &mut limits.options.limits.line)),
     ("list-line", 512, LINE_MAX, Set::Size(|limits| &mut limits.options.limits.list_line)),
     ("sasl-line", 512, LINE_MAX, Set::Size(|limits| &mut limits.options.limits.sasl_line)),
     ("capability-octets", 512, COUNT_MAX, Set::Count(|limits| &mut limits.options.limits.capability_octets)),
     ("message", 1, u64::MAX, Set::Octets(|limits| &mut limits.options.limits.message)),
     ("command", 255, LINE_MAX, Set::Size(|limits| &mut limits.options.limits.command)),
+    ("header", 512, LINE_MAX * 16, Set::Size(|limits| &mut limits.header)),
     ("outstanding-octets", 1, 65_536, Set::Size(|limits| &mut limits.options.outstanding_octets)),
     ("capability-lines", 1, COUNT_MAX, Set::Count(|limits| &mut limits.options.limits.capability_lines)),
     ("list-lines", 1, COUNT_MAX, Set::Count(|limits| &mut limits.options.limits.list_lines)),
@@ -64,6 +76,7 @@ const TABLE: [(&str, u64, u64, Set); 19] = [
     ("reply", 1, WEEK, Set::Seconds(|limits| &mut limits.options.limits.reply)),
     ("login", 1, WEEK, Set::Seconds(|limits| &mut limits.options.limits.login)),
     ("quit", 1, WEEK, Set::Seconds(|limits| &mut limits.options.limits.quit)),
+    ("mda", 1, WEEK, Set::Seconds(|limits| &mut limits.mda)),
     ("reply-total", 0, WEEK, Set::SecondsOrNone(|limits| &mut limits.options.reply_total)),
 ];
 

@@ -8,6 +8,7 @@
 //! | `fetch.rs`, `run.rs`, `attempt.rs` | `fetch`: all accounts, a run of one, one connection of it |
 //! | `workers.rs` | several accounts at once |
 //! | `plan.rs`, `record.rs`, `target.rs` | what to do with each message, what became of it, where it goes |
+//! | `filter.rs`, `header.rs`, `encoded_word.rs`, `date.rs` | which messages are wanted, and what tells it |
 //! | `list.rs`, `capa.rs`, `stat.rs`, `top.rs` | the other commands |
 //! | `probe/` | `probe`: the cases, and what they work with |
 //! | `state.rs` | where what must be remembered is kept |
@@ -27,9 +28,13 @@ mod attempt;
 mod capa;
 mod config;
 mod connect;
+mod date;
+mod encoded_word;
 mod escape;
 mod exit;
 mod fetch;
+mod filter;
+mod header;
 mod help;
 mod interrupt;
 mod json;

@@ -53,6 +53,10 @@ pub(crate) enum Action {
     },
     TooLarge,
     NotInBothLists,
+    /// It is not wanted now, for this reason.
+    Left(&'static str),
+    /// It cannot be told whether it is wanted, for this reason.
+    Unknown(&'static str),
 }
 
 /// A message and its unique-id.

@@ -64,6 +64,8 @@ impl Record {
             Action::Known { .. } => Fate::Known,
             Action::TooLarge => Fate::Left("too-large"),
             Action::NotInBothLists => Fate::Left("not-in-both-lists"),
+            Action::Left(reason) => Fate::Left(reason),
+            Action::Unknown(reason) => Fate::Failed(reason),
         };
         Self { planned, fate, marked: false, told: false }
     }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use pop3_blocking::delivery::{Delivery, Journal};
+use pop3_blocking::delivery::{Delivery, Journal, WriterDelivery};
 
 use crate::args::Fetch;
 use crate::attempt::{Attempt, Broken};
 use crate::connect::Dialer;
 use crate::exit::Failure;
+use crate::filter::Filter;
 use crate::interrupt::Interrupt;
 use crate::json::Object;
+use crate::plan::{Action, Plan};
 use crate::record::{Ending, Record, Totals};
 use crate::report::Report;
 use crate::state;
@@ -24,6 +26,9 @@ pub(crate) struct Run<'j> {
     pub(crate) interrupt: &'j Interrupt,
     pub(crate) report: &'j mut Report,
     pub(crate) delete: bool,
+    pub(crate) filter: Filter,
+    /// Nothing is to be done but told; whether what would be delivered might be deleted.
+    pub(crate) dry: Option<bool>,
     /// The unique-ids of what an earlier attempt of this run has delivered, and the octets.
     pub(crate) earlier: HashMap<Box<[u8]>, u64>,
 }
@@ -36,14 +41,44 @@ impl<'j> Run<'j> {
         state: Option<&Path>,
         interrupt: &'j Interrupt,
         report: &'j mut Report,
-        delete: bool,
+        args: &Fetch,
     ) -> Result<Self, Failure> {
         let journal = state.map(|path| Journal::open(path, &dialer.account.name)).transpose();
         let journal = journal.map_err(|error| Failure::by_state(&error))?;
-        let delivery = target.open()?;
-        let run = Self { dialer, delivery, journal, interrupt, report, delete, earlier: HashMap::new() };
+        let delivery = target.open(dialer.mda)?;
+        let run = Self::new(dialer, delivery, journal, interrupt, report, args);
         run.warn_of_damage();
         Ok(run)
+    }
+
+    /// As [`open`](Self::open), for a run that delivers nothing: nothing is created.
+    pub(crate) fn open_dry(
+        dialer: &'j mut Dialer,
+        target: &Target,
+        state: Option<&Path>,
+        interrupt: &'j Interrupt,
+        report: &'j mut Report,
+        args: &Fetch,
+    ) -> Result<Self, Failure> {
+        let journal = state.filter(|path| path.exists());
+        let journal = journal.map(|path| Journal::open(path, &dialer.account.name)).transpose();
+        let journal = journal.map_err(|error| Failure::by_state(&error))?;
+        let nowhere = Box::new(WriterDelivery::new(std::io::sink()));
+        let run = Self::new(dialer, nowhere, journal, interrupt, report, args);
+        Ok(Self { dry: Some(*target != Target::Stdout), ..run })
+    }
+
+    fn new(
+        dialer: &'j mut Dialer,
+        delivery: Box<dyn Delivery + Send>,
+        journal: Option<Journal>,
+        interrupt: &'j Interrupt,
+        report: &'j mut Report,
+        args: &Fetch,
+    ) -> Self {
+        let (delete, filter) = (args.delete, Filter::new(args));
+        let (dry, earlier) = (None, HashMap::new());
+        Self { dialer, delivery, journal, interrupt, report, delete, filter, dry, earlier }
     }
 
     /// Does it.
@@ -70,6 +105,65 @@ impl<'j> Run<'j> {
                 abandoned.end(self, broken)
             }
         }
+    }
+
+    /// Tells what a run would do with `plan`.
+    pub(crate) fn foretell(&self, plan: &Plan) -> Result<(), Failure> {
+        let is_durable = self.dry == Some(true);
+        let (mut fetched, mut octets, mut deleted, mut skipped) = (0u64, 0u64, 0u64, 0u64);
+        for message in &plan.messages {
+            let fetch = matches!(message.action, Action::Fetch { .. });
+            let delete = match message.action {
+                Action::Fetch { .. } => self.delete && is_durable,
+                Action::Known { delete } => delete,
+                _ => false,
+            };
+            let reason = match message.action {
+                Action::Fetch { .. } | Action::Known { .. } => None,
+                Action::TooLarge => Some("too-large"),
+                Action::NotInBothLists => Some("not-in-both-lists"),
+                Action::Left(reason) | Action::Unknown(reason) => Some(reason),
+            };
+            fetched = fetched.saturating_add(fetch.into());
+            octets = octets.saturating_add(if fetch { message.octets } else { 0 });
+            deleted = deleted.saturating_add(delete.into());
+            skipped = skipped.saturating_add((!fetch).into());
+            if self.report.json {
+                let object = Object::new()
+                    .number("number", message.number.get())
+                    .or_null("unique_id", message.unique_id.as_deref(), Object::octets)
+                    .number("octets", message.octets)
+                    .string("status", if fetch { "would-fetch" } else { "skipped" })
+                    .boolean("would_delete", delete);
+                let object = match reason {
+                    Some(reason) => object.string("reason", reason),
+                    None => object,
+                };
+                self.report.line(&object.finish())?;
+            } else if fetch || delete {
+                let deed = match (fetch, delete) {
+                    (true, true) => "fetch and delete",
+                    (true, false) => "fetch",
+                    (false, _) => "delete",
+                };
+                self.report
+                    .line(&format!("would {deed} message {} of {} octets", message.number, message.octets))?;
+            }
+        }
+        if self.report.json {
+            let line = Object::new()
+                .string("outcome", "dry-run")
+                .number("messages", plan.messages.len() as u64)
+                .number("would_fetch", fetched)
+                .number("skipped", skipped)
+                .number("would_delete", deleted)
+                .number("octets", octets);
+            return self.report.line(&line.finish());
+        }
+        self.report.summary(&format!(
+            "{} messages: would fetch {fetched} ({octets} octets), skip {skipped}, delete {deleted} on the server",
+            plan.messages.len()
+        ))
     }
 
     /// Writes the totals.

@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::args::{self, Common, Fetch, MinStrength, TlsMode, Utf8};
+use crate::date;
+use crate::filter::Pattern;
 use crate::limits;
 use crate::password::Secret;
 
@@ -55,6 +57,11 @@ table! {
     delete: bool,
     to: String,
     state: PathBuf,
+    r#match: OneOrMore,
+    no_match: OneOrMore,
+    since: String,
+    max: u64,
+    max_octets: u64,
 }
 
 /// `"a"` or `["a", "b"]`.
@@ -106,6 +113,9 @@ impl Table {
         }
         if self.timeout == Some(0) || self.max_message_octets == Some(0) {
             return Err("timeout and max-message-octets are 1 or more".to_owned());
+        }
+        if self.max == Some(0) || self.max_octets == Some(0) {
+            return Err("max and max-octets are 1 or more".to_owned());
         }
         Ok(self)
     }
@@ -189,6 +199,19 @@ impl Table {
             args.delete |= self.delete == Some(true);
         }
         or(&mut args.to, self.to.as_ref().map(|to| target(base, to)));
+        let patterns = |given: &mut Vec<Pattern>, texts: &Option<OneOrMore>| {
+            if given.is_empty() {
+                let texts = texts.as_ref().map(OneOrMore::as_slice).unwrap_or_default();
+                *given = texts.iter().map(|text| text.parse()).collect::<Result<_, String>>()?;
+            }
+            Ok::<_, String>(())
+        };
+        patterns(&mut args.matching, &self.r#match).map_err(|fault| format!("match: {fault}"))?;
+        patterns(&mut args.no_match, &self.no_match).map_err(|fault| format!("no-match: {fault}"))?;
+        let since = self.since.as_deref().map(date::since).transpose();
+        or(&mut args.since, since.map_err(|fault| format!("since: {fault}"))?);
+        or(&mut args.max, self.max);
+        or(&mut args.max_octets, self.max_octets);
         or(&mut args.state, self.state.as_ref().map(|state| located(base, state)));
         Ok(())
     }
