@@ -5,7 +5,7 @@
 pub(crate) fn decode(value: &[u8]) -> String {
     let (mut out, mut rest) = (String::new(), value);
     // Octets of encoded words in a row, of one character set: a character may be cut between two words.
-    let mut run: Option<(Charset, Vec<u8>)> = None;
+    let mut run: Option<Decoded> = None;
     while let Some(at) = find(rest) {
         let (before, from) = rest.split_at(at);
         let Some((word, after)) = word(from) else {
@@ -43,11 +43,14 @@ enum Charset {
     Latin1,
 }
 
+/// The octets of encoded words, and their character set.
+type Decoded = (Charset, Vec<u8>);
+
 fn find(text: &[u8]) -> Option<usize> {
     text.windows(2).position(|two| two == b"=?")
 }
 
-fn flush(run: &mut Option<(Charset, Vec<u8>)>, out: &mut String) {
+fn flush(run: &mut Option<Decoded>, out: &mut String) {
     match run.take() {
         Some((Charset::Utf8, octets)) => out.push_str(&String::from_utf8_lossy(&octets)),
         Some((Charset::Latin1, octets)) => out.extend(octets.into_iter().map(char::from)),
@@ -63,7 +66,7 @@ fn push_text(text: &[u8], out: &mut String) {
 }
 
 /// The encoded word that `text` begins with, and what follows it.
-fn word(text: &[u8]) -> Option<((Charset, Vec<u8>), &[u8])> {
+fn word(text: &[u8]) -> Option<(Decoded, &[u8])> {
     let mut parts = text.strip_prefix(b"=?")?.splitn(3, |&octet| octet == b'?');
     let (charset, encoding, rest) = (parts.next()?, parts.next()?, parts.next()?);
     let end = rest.windows(2).position(|two| two == b"?=")?;

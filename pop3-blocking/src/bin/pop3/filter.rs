@@ -113,7 +113,7 @@ impl Filter {
     }
 
     /// Whether it cannot tell without the header.
-    pub(crate) const fn needs_header(&self) -> bool {
+    pub(crate) fn needs_header(&self) -> bool {
         !self.wanted.is_empty() || !self.unwanted.is_empty() || self.since.is_some()
     }
 
