@@ -60,6 +60,19 @@ impl Pop3d {
         Self::spawn(&mut command, dir)
     }
 
+    /// Starts it by way of `wrapper`, a program that is given the path of `pop3d` and its options behind its own
+    /// arguments.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Self::start).
+    pub fn start_by(wrapper: &mut Command, users: &[User<'_>], options: &[&str]) -> Self {
+        let dir = mail_of(users);
+        let (file, template) = (dir.join("users"), dir.join("mail/{user}/Maildir"));
+        wrapper.arg(program("pop3d")).args(options).arg("--users").arg(file).arg("--maildir").arg(template);
+        Self::spawn(wrapper, dir)
+    }
+
     /// Starts it with `--config` and nothing else; the text is the file's, which lies in the folder with `users` and
     /// `mail`.
     ///

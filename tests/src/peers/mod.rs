@@ -13,7 +13,7 @@
 //! | [`gsasl`] | GNU SASL over OpenSSL | both roles: SCRAM with channel binding |
 //! | [`curl`], [`mpop`], [`fetchmail`], [`getmail`], [`poplib`] | of that name | clients |
 //!
-//! `fail2ban` reads what `pop3d` logs; [`haproxy`] stands in front of it.
+//! `fail2ban` reads what `pop3d` logs; [`haproxy`] stands in front of it; tools of systemd judge its units.
 //!
 //! [`corpus`] holds the messages that go through them, [`certs`] makes what TLS needs, [`tokens`] is the authorization
 //! server that Dovecot asks.

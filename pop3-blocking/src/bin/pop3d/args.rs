@@ -2,7 +2,6 @@
 //! it comes to, and how the two sources are joined.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -35,6 +34,8 @@ pub(crate) use tls::TlsSettings;
 /// with the addresses that were bound ("-" where there is none), so that port 0 can be used. SIGTERM and SIGINT stop
 /// the server gracefully: replies in flight are finished, a QUIT that was read is carried out, then it ends. SIGHUP
 /// reads the users file again, and all certificates, keys, client authorities and revocation lists.
+///
+/// Under systemd it tells when it is ready, reloads and stops, and that it is alive where WatchdogSec is set.
 ///
 /// Log lines go to standard error, one per session; POP3_LOG or RUST_LOG sets what is logged (default "info").
 #[derive(Debug, Parser)]
@@ -130,7 +131,7 @@ pub(crate) enum SettingsError {
     ClientCaUnused,
     KeyCount { certificates: usize, keys: usize },
     Map(UnknownField),
-    Listener(SocketAddr, &'static str),
+    Listener(listen::Place, &'static str),
     Network(String),
     NoProxies,
     Mechanism(String),

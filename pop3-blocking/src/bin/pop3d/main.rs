@@ -5,6 +5,7 @@
 
 mod args;
 mod hash;
+mod systemd;
 mod token;
 mod users;
 
@@ -12,9 +13,10 @@ use std::error::Error;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
-use args::listen::Mode;
+use args::listen::{Mode, Place};
 use args::login::UsersSettings;
 use args::tls::ClientCert;
 use args::{Args, Command, ListenSettings, LoginSettings, Settings};
@@ -27,6 +29,7 @@ use pop3_blocking::store::MaildirStore;
 use pop3_blocking::tls::{ServerTls, TlsConfigError};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use systemd::Passed;
 use token::TokenCheck;
 use users::{Passwords, Users};
 
@@ -71,6 +74,7 @@ fn exit(outcome: Result<(), Failure>) -> ExitCode {
 
 fn run(settings: &Settings) -> Result<(), Failure> {
     let configuration = |error: Box<dyn Error>| (CONFIGURATION, error);
+    let mut passed = Passed::from_environment().map_err(|error| configuration(error.into()))?;
     let passwords = passwords(&settings.login).map_err(|error| configuration(error.into()))?;
     let tokens = settings.login.token_check.as_deref().map(TokenCheck::new);
     let users = Arc::new(Users::new(passwords, settings.tls.map.clone(), tokens));
@@ -83,26 +87,53 @@ fn run(settings: &Settings) -> Result<(), Failure> {
 
     let builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
     let mut builder = settings.text.apply(builder);
+    let mut tls_listeners = 0;
     for listener in &settings.listeners {
-        builder = builder.listen(listener.address, policy(listener, &settings.login, &tls));
+        let policy = policy(listener, &settings.login, &tls);
+        let mut sockets = 1;
+        match &listener.address {
+            Place::Address(address) => builder = builder.listen(*address, policy),
+            Place::Passed(name) => {
+                let all = passed.take(name).map_err(|error| configuration(error.into()))?;
+                sockets = all.len();
+                builder = all
+                    .into_iter()
+                    .fold(builder, |builder, socket| builder.listen_on(socket, policy.clone()));
+            }
+        }
+        tls_listeners += if listener.mode == Mode::Tls { sockets } else { 0 };
     }
+    passed.check_all_taken().map_err(|error| configuration(error.into()))?;
     let server = builder.bind().map_err(|error| (UNAVAILABLE, error.into()))?;
     // Before the first thread: those that are there already would stay free.
     confine(settings).map_err(configuration)?;
     let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
-    let tls_listeners = settings.listeners.iter().filter(|listener| listener.mode == Mode::Tls).count();
     announce(&running, tls_listeners).map_err(|error| (UNAVAILABLE, error))?;
 
-    for signal in &mut signals {
-        if signal == SIGHUP {
-            reload(settings, &users, &tls);
-        } else {
-            log::info!("stopping: signal {signal}");
-            break;
+    thread::scope(|scope| {
+        let (_alive, until) = mpsc::channel();
+        let running = &running;
+        // The count goes through the register of connections: who waits for that for ever is not alive.
+        scope.spawn(move || {
+            systemd::keep_alive(&until, || {
+                running.statistics();
+            })
+        });
+        systemd::ready();
+        for signal in &mut signals {
+            if signal == SIGHUP {
+                systemd::reloading();
+                reload(settings, &users, &tls);
+                systemd::ready();
+            } else {
+                log::info!("stopping: signal {signal}");
+                break;
+            }
         }
-    }
-    running.shutdown();
-    running.join();
+        systemd::stopping();
+        running.shutdown();
+        running.join();
+    });
     Ok(())
 }
 

@@ -1,11 +1,10 @@
 //! The configuration file: the same options in TOML.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::SettingsError;
-use super::listen::ListenerTable;
+use super::listen::{ListenerTable, Place};
 use super::proxy::Others;
 use super::sandbox::When;
 use super::text::Utf8;
@@ -16,8 +15,8 @@ use super::tls::{CertificateTable, ClientCert};
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub(super) struct File {
     // Listening.
-    pub(super) listen_tls: OneOrMore<SocketAddr>,
-    pub(super) listen: OneOrMore<SocketAddr>,
+    pub(super) listen_tls: OneOrMore<Place>,
+    pub(super) listen: OneOrMore<Place>,
     pub(super) listener: Vec<ListenerTable>,
     pub(super) proxy_from: OneOrMore<String>,
     pub(super) proxy_others: Option<Others>,

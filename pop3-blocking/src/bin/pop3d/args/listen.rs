@@ -1,6 +1,8 @@
 //! Where `pop3d` listens, and what is asked of clients there.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::str::FromStr;
 
 use pop3_blocking::server::TrustedProxies;
 
@@ -12,23 +14,59 @@ use super::{LoginSettings, SettingsError};
 #[derive(Debug, clap::Args)]
 pub(crate) struct ListenArgs {
     /// Where to listen for POP3S: TLS from the first octet (the registered port is 995). May be given more than once.
+    /// "fd:NAME": on the sockets of this FileDescriptorName that systemd has passed
     #[arg(long, value_name = "ADDR")]
-    listen_tls: Vec<SocketAddr>,
+    listen_tls: Vec<Place>,
 
     /// Where to listen for POP3 in clear text (the registered port is 110). With --cert, STLS is offered there; without
     /// --allow-cleartext-login nobody can log in before it. May be given more than once.
     #[arg(long, value_name = "ADDR")]
-    listen: Vec<SocketAddr>,
+    listen: Vec<Place>,
 
     #[command(flatten)]
     proxy: ProxyArgs,
+}
+
+/// A place to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Address(SocketAddr),
+    /// The sockets that were passed under this name.
+    Passed(String),
+}
+
+impl FromStr for Place {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.strip_prefix("fd:") {
+            Some("") => Err("fd: what name?".into()),
+            Some(name) => Ok(Self::Passed(name.into())),
+            None => text.parse().map(Self::Address).map_err(|error| format!("{error}")),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Place {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Passed(name) => write!(f, "fd:{name}"),
+        }
+    }
 }
 
 /// A listener in the file of options, with a policy of its own.
 #[derive(Debug, serde::Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct ListenerTable {
-    address: SocketAddr,
+    address: Place,
     mode: Mode,
     /// As `client-cert` for all.
     client_cert: Option<ClientCert>,
@@ -56,7 +94,7 @@ pub(crate) enum Mode {
 /// One listener.
 #[derive(Debug)]
 pub(crate) struct ListenSettings {
-    pub(crate) address: SocketAddr,
+    pub(crate) address: Place,
     pub(crate) mode: Mode,
     /// [`ClientCert::Off`] where there is no TLS.
     pub(crate) client_cert: ClientCert,
@@ -117,11 +155,11 @@ impl ListenSettings {
             return Err(SettingsError::NoCertificate);
         }
         if self.mode == Mode::Clear && self.client_cert != ClientCert::Off {
-            return Err(SettingsError::Listener(self.address, "client certificates need TLS"));
+            return Err(SettingsError::Listener(self.address.clone(), "client certificates need TLS"));
         }
         if self.certificate_only && self.client_cert == ClientCert::Off {
             return Err(SettingsError::Listener(
-                self.address,
+                self.address.clone(),
                 "nobody can log in: certificates only, but none asked for",
             ));
         }
