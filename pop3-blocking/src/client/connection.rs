@@ -161,7 +161,15 @@ impl<S: Stream> Connection<S> {
 }
 
 pub(crate) fn tcp(host: &str, port: u16, options: &ClientOptions) -> Result<Transport<TcpStream>, Error> {
-    let to = format!("{host}:{port}");
+    let Some(proxy) = &options.proxy else {
+        return dial(host, port, format!("{host}:{port}"), options);
+    };
+    let to = format!("proxy {}:{}", proxy.host(), proxy.port());
+    let transport = dial(proxy.host(), proxy.port(), to, options)?;
+    Ok(proxy.tunnel(transport, host, port, Deadline::after(options.connect))?)
+}
+
+fn dial(host: &str, port: u16, to: String, options: &ClientOptions) -> Result<Transport<TcpStream>, Error> {
     // A literal IPv6 address may come in brackets, as in a URL.
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let addresses = match (bare, port).to_socket_addrs() {

@@ -9,6 +9,7 @@ use pop3_proto::sasl::{Part, SaslError, scram};
 use pop3_proto::{CodeKind, Reply, ResponseCode, SendError, StatusLine, Verb, WaitingFor};
 
 use super::policy::Offered;
+use super::tunnel::ProxyError;
 use crate::random::NoRandom;
 use crate::tls::ServerNameError;
 use crate::transport::TransportError;
@@ -46,6 +47,8 @@ pub enum Error {
     /// [`ServerDoesSupportChannelBinding`](scram::Refusal::ServerDoesSupportChannelBinding) mean that somebody may be in
     /// between.
     ProofRefused(scram::Refusal, Refused),
+    /// There is no way through the proxy. Nothing was said to the server.
+    Proxy(ProxyError),
     /// The server did not accept our certificate, or wanted one and got none (RDM-2.1g). The connection is over. Under
     /// TLS 1.3 this may come from any call up to the first reply.
     ClientCertificateRefused(rustls::AlertDescription),
@@ -196,6 +199,7 @@ impl fmt::Display for Error {
             Self::Sasl(error) => fmt::Display::fmt(error, f),
             Self::Transport(error) => fmt::Display::fmt(error, f),
             Self::ServerName(error) => fmt::Display::fmt(error, f),
+            Self::Proxy(error) => write!(f, "no way through the proxy: {error}"),
             Self::Connect { to, source } => write!(f, "no connection to {to}: {source}"),
             Self::Resolve { to, source } => write!(f, "no address for {to}: {source}"),
             Self::Caller(source) => fmt::Display::fmt(source, f),
@@ -220,6 +224,7 @@ impl StdError for Error {
             Self::Unprepared(_, error) => Some(error),
             Self::Transport(error) => Some(error),
             Self::ServerName(error) => Some(error),
+            Self::Proxy(error) => Some(error),
             Self::Connect { source, .. } | Self::Resolve { source, .. } | Self::Caller(source) => {
                 Some(source)
             }
@@ -231,6 +236,12 @@ impl StdError for Error {
 impl From<pop3_proto::Error> for Error {
     fn from(error: pop3_proto::Error) -> Self {
         Self::Protocol(error)
+    }
+}
+
+impl From<ProxyError> for Error {
+    fn from(error: ProxyError) -> Self {
+        Self::Proxy(error)
     }
 }
 

@@ -53,6 +53,7 @@ mod options;
 mod pipeline;
 mod policy;
 mod session;
+mod tunnel;
 
 pub use capabilities::CapabilityList;
 pub use connection::Connection;
@@ -67,3 +68,4 @@ pub use method::{Method, Strength};
 pub use options::ClientOptions;
 pub use policy::{AuthPolicy, ChannelBinding, Offered, Verdict};
 pub use session::{Outcome, Session, UniqueIdEntry};
+pub use tunnel::{Proxy, ProxyError, ProxyUrlError};

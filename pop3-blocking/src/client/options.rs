@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use pop3_proto::{ClientLimits, ClientTolerances};
 
+use super::tunnel::Proxy;
+
 /// How a [`Connection`](super::Connection) behaves. The default is the safe choice in every point.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -15,6 +17,9 @@ pub struct ClientOptions {
     pub tolerances: ClientTolerances,
     /// How long to wait for each address of the host to answer. Default 20 s.
     pub connect: Duration,
+    /// The proxy that leads to the server, for the calls that connect by themselves. It gets as long as `connect` says
+    /// for its answer, which includes its own way to the server. Default: none.
+    pub proxy: Option<Proxy>,
     /// How long a TLS handshake may take. Default 20 s.
     pub handshake: Duration,
     /// How long a write may make no progress. Default 60 s.
@@ -45,6 +50,7 @@ impl Default for ClientOptions {
             limits: ClientLimits::DEFAULT,
             tolerances: ClientTolerances::default(),
             connect: Duration::from_secs(20),
+            proxy: None,
             handshake: Duration::from_secs(20),
             write: Duration::from_secs(60),
             reply_total: Some(Duration::from_secs(30 * 60)),

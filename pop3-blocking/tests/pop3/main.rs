@@ -19,3 +19,5 @@ mod secrets;
 mod selection;
 mod srv;
 mod tls;
+mod tunnel;
+mod watch;

@@ -64,6 +64,11 @@ impl Account {
         if common.srv && (tls == TlsMode::NoneInsecure || has_port(common.url())) {
             return Err(Failure::usage("--srv finds port and TLS by itself: give neither"));
         }
+        if common.srv && common.proxy.is_some() {
+            return Err(Failure::usage(
+                "--srv asks DNS, which a proxy is to keep from happening: name the server",
+            ));
+        }
         let port = if has_port(common.url()) { url.port() } else { default_port(tls) };
         let name = name(&url, &host, user.as_deref())?;
         Ok(Self { host, port, tls, user, auth, name })

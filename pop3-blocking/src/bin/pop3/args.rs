@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pop3_blocking::client::Proxy;
 use pop3_blocking::pop3_proto::MessageNumber;
 
 use crate::date::{self, Since};
@@ -186,6 +187,15 @@ pub(crate) struct Common {
     #[arg(long, value_name = "IP:PORT", requires = "srv", help_heading = help::CONNECTION)]
     pub(crate) dns: Option<SocketAddr>,
 
+    /// Go through a proxy: `socks5h://HOST[:PORT]` or `http://HOST:PORT`
+    ///
+    /// USER@ may stand before HOST. The proxy looks the server's name up. A password
+    /// for it may stand in the file of accounts only, where nobody else sees it. Not
+    /// with --srv, which asks DNS.
+    #[arg(long, value_name = "URL", value_parser = proxy, conflicts_with_all = ["srv", "dns"])]
+    #[arg(help_heading = help::CONNECTION, verbatim_doc_comment)]
+    pub(crate) proxy: Option<Proxy>,
+
     /// Whether messages come in UTF-8 (RFC 6856): auto, require or never
     ///
     /// auto: if the server can (the default). require, or --utf8 alone: fail if it
@@ -290,6 +300,15 @@ pub(crate) struct Fetch {
     /// With --all: at most N accounts at once; 4 unless set
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
     pub(crate) jobs: Option<u8>,
+
+    /// Look again every SECONDS, 300 unless said, until a signal or a lasting error ends it
+    ///
+    /// Not more often than the server wants (LOGIN-DELAY). After a failure that may go
+    /// away the wait doubles, up to an hour. A login that is refused, a certificate that
+    /// is not trusted and a wrong configuration end it.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "300")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=604_800), verbatim_doc_comment)]
+    pub(crate) watch: Option<u32>,
 
     /// Leave messages on the server, and remember which are here (the default)
     #[arg(long, conflicts_with = "delete")]
@@ -424,6 +443,16 @@ pub(crate) fn pin(text: &str) -> Result<Pin, String> {
     octets.and_then(|octets| octets.try_into().ok()).ok_or_else(fault)
 }
 
+fn proxy(text: &str) -> Result<Proxy, String> {
+    let proxy = Proxy::parse(text).map_err(|error| error.to_string())?;
+    if proxy.has_password() {
+        return Err(
+            "a password on the command line can be read by others: keep it in the file of accounts".into()
+        );
+    }
+    Ok(proxy)
+}
+
 fn number(text: &str) -> Result<MessageNumber, String> {
     MessageNumber::parse(text.as_bytes()).ok_or_else(|| "not a message number".to_owned())
 }
@@ -487,6 +516,9 @@ mod tests {
             "pop3 list pops://a@b --utf8=maybe",
             "pop3 list pops://a@b --dns 127.0.0.1:53",
             "pop3 list pops://a@b --pin abcd",
+            "pop3 list pops://a@b --proxy socks5://p",
+            "pop3 list pops://a@b --proxy http://me:secret@p:1",
+            "pop3 list pops://a@b --proxy http://p:1 --srv",
             "pop3 list pops://a@b --limit reply",
             "pop3 list pops://a@b --limit reply=0",
             "pop3 list pops://a@b --limit speed=1",

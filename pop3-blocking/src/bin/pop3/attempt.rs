@@ -15,6 +15,7 @@ use pop3_blocking::{TransportError, pop3_proto};
 use crate::connect::in_session;
 use crate::exit::{Failure, Kind};
 use crate::header::Gathered;
+use crate::interrupt::AtStake;
 use crate::plan::{Action, Plan, Planned, Rules};
 use crate::progress::Progress;
 use crate::record::{Ending, Fate, Record};
@@ -33,6 +34,8 @@ pub(crate) struct Attempt<'r, 'j> {
     /// How many records have been told of.
     told: usize,
     ending: Ending,
+    /// From the first `RETR` to the end.
+    at_stake: Option<AtStake>,
     /// What went wrong first.
     problem: Option<Failure>,
 }
@@ -85,7 +88,7 @@ impl From<Error> for Halt {
 
 impl<'r, 'j> Attempt<'r, 'j> {
     pub(crate) const fn new(run: &'r mut Run<'j>) -> Self {
-        Self { run, records: Vec::new(), told: 0, ending: Ending::Kept, problem: None }
+        Self { run, records: Vec::new(), told: 0, ending: Ending::Kept, at_stake: None, problem: None }
     }
 
     /// Does it all, up to the answer to `QUIT`. Then call [`end`](Self::end).
@@ -104,6 +107,14 @@ impl<'r, 'j> Attempt<'r, 'j> {
             let outcome = session.quit();
             log::debug!("QUIT: {outcome:?}");
             return self.run.foretell(&plan).map_err(Broken::Before);
+        }
+        match self.run.interrupt.at_stake() {
+            Ok(at_stake) => self.at_stake = Some(at_stake),
+            Err(failure) => {
+                let outcome = session.quit();
+                log::debug!("QUIT: {outcome:?}");
+                return Err(Broken::Before(failure));
+            }
         }
         self.records = plan.messages.into_iter().map(Record::new).collect();
         self.remember_earlier();

@@ -29,6 +29,8 @@ pub(crate) struct Dialer {
     policy: AuthPolicy,
     /// How strong the last login was.
     strength: Cell<Option<Strength>>,
+    /// What the server wants from one login to the next.
+    pub(crate) login_delay: Cell<Duration>,
     secret: Secret,
     /// For `--srv`, with what is asked then.
     found: Option<(RefCell<Found>, Common)>,
@@ -65,6 +67,7 @@ impl Dialer {
             mda: limits.mda,
             header: limits.header,
             strength: Cell::new(None),
+            login_delay: Cell::default(),
             secret: Secret::None,
             found,
             requires_utf8: common.utf8 == Some(Utf8::Require),
@@ -90,6 +93,14 @@ impl Dialer {
                 if password::is_token(common) { Secret::Token(secret) } else { Secret::Password(secret) };
         }
         Ok(self)
+    }
+
+    /// Runs the command for the token again: tokens are good for an hour or so.
+    pub(crate) fn renew_token(&mut self, common: &Common) -> Result<(), Failure> {
+        if common.token_command.is_some() && matches!(self.secret, Secret::Token(_)) {
+            self.secret = Secret::Token(password::get(common, self.account.login_name()?)?);
+        }
+        Ok(())
     }
 
     pub(crate) fn connect(&self) -> Result<Connection, Failure> {
@@ -120,6 +131,7 @@ impl Dialer {
             let mut connection = self.connect()?;
             let announced =
                 connection.capabilities().map_err(|error| Failure::by_client(error, Stage::Connecting))?;
+            self.login_delay.set(announced.login_delay().unwrap_or_default());
             self.set_up(&mut connection).map_err(in_session)?;
             let credentials = self.credentials(name);
             let offers = connection.offers(&credentials).map_err(in_session)?;
@@ -238,6 +250,7 @@ fn limits(common: &Common) -> Limits {
     let mut limits = Limits::default();
     let options = &mut limits.options;
     options.pipelining = !common.no_pipelining;
+    options.proxy.clone_from(&common.proxy);
     options.utf8 = common.utf8 != Some(Utf8::Never);
     if password::is_token(common) {
         // The longest token in base64, and what stands around it.

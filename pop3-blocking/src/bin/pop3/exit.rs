@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use pop3_blocking::TransportError;
-use pop3_blocking::client::{Error, Refused};
+use pop3_blocking::client::{Error, ProxyError, Refused};
 use pop3_blocking::delivery::{DeliveryError, JournalError};
 use pop3_blocking::pop3_proto::sasl::SaslError;
 use pop3_blocking::pop3_proto::{self, CodeKind, Verb};
@@ -164,7 +164,9 @@ impl Failure {
             Error::BadReply(_) | Error::Sasl(_) => Kind::Protocol,
             Error::Transport(error) => transport(&error, stage),
             Error::ServerName(_) => Kind::Usage,
-            Error::Resolve { .. } => Kind::Host,
+            Error::Proxy(ProxyError::TimedOut) => Kind::Timeout,
+            Error::Proxy(ProxyError::Closed | ProxyError::Io(_)) => Kind::Connection,
+            Error::Resolve { .. } | Error::Proxy(_) => Kind::Host,
             Error::Connect { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => Kind::Timeout,
             Error::Connect { .. } => Kind::Host,
             Error::Caller(_) => Kind::Output,
@@ -214,6 +216,19 @@ impl Failure {
         Self { code: TRY_AGAIN, ..self }
     }
 
+    pub(crate) const fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// Whether no other try can end otherwise before somebody does something.
+    pub(crate) const fn is_for_good(&self) -> bool {
+        let kind = matches!(
+            self.kind,
+            Kind::Usage | Kind::Configuration | Kind::Login | Kind::Certificate | Kind::Tls
+        );
+        kind && !self.is_temporary()
+    }
+
     /// Whether it may go away by itself.
     pub(crate) const fn is_temporary(&self) -> bool {
         self.code == TRY_AGAIN
@@ -223,6 +238,12 @@ impl Failure {
     #[must_use]
     pub(crate) fn saying(self, message: String) -> Self {
         Self { message, ..self }
+    }
+
+    /// The same, which was said already.
+    #[must_use]
+    pub(crate) fn told(self) -> Self {
+        Self { told: true, ..self }
     }
 
     /// The failure of a run over several accounts, each of which has said why. Its code is the one that all share, or

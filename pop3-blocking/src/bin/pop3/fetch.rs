@@ -1,18 +1,20 @@
 //! `fetch`: one account, or all of the file.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::args::{Fetch, TlsMode};
 use crate::config::Config;
 use crate::connect::Dialer;
-use crate::exit::Failure;
+use crate::exit::{Failure, Kind};
 use crate::interrupt::Interrupt;
 use crate::json::Object;
 use crate::progress::Bars;
 use crate::report::{NO_TLS, Report};
 use crate::run::{Run, journal_file};
 use crate::target::Target;
+use crate::watch::{Ended, Watch};
 use crate::workers::{self, Work};
 
 /// Accounts at once, unless it is said how many.
@@ -27,8 +29,17 @@ pub(crate) fn run(args: &Fetch) -> Result<(), Failure> {
     }
     let mut job = Job::new(args.clone(), Report::new(&args.common))?;
     // What is wrong with the target is told before the server hears of us.
-    job.interrupt = Some(listen()?);
-    job.round()
+    let is_watch = args.watch.is_some();
+    job.interrupt = Some(listen(Report::new(&args.common), is_watch)?);
+    if !is_watch {
+        return job.round();
+    }
+    let ended = workers::run(vec![job], 1).into_iter().find_map(|job| job.ended);
+    // A signal is how a watch ends.
+    ended.unwrap_or(Ok(())).or_else(|failure| match failure.kind {
+        Kind::Interrupted => Ok(()),
+        _ => Err(failure.told()),
+    })
 }
 
 /// All accounts of the file: one that fails stops no other.
@@ -41,7 +52,7 @@ fn all(args: &Fetch) -> Result<(), Failure> {
     if names.is_empty() {
         return Err(Failure::configuration("--all: the file has no accounts"));
     }
-    let (bars, interrupt) = (Bars::new(), listen()?);
+    let bars = Bars::new();
     let mut failures: Vec<(String, Failure)> = Vec::new();
     let mut jobs = Vec::new();
     // Files are read and passwords asked for before the first connection: on one terminal, one after the other.
@@ -59,17 +70,23 @@ fn all(args: &Fetch) -> Result<(), Failure> {
                     "--all needs other targets than -: it would mix the messages of several accounts",
                 ));
             }
-            Ok(job) => jobs.push(Job { interrupt: Some(interrupt.clone()), ..job }),
+            Ok(job) => jobs.push(job),
             Err(failure) => {
                 report().failure(&failure);
                 failures.push(((*name).to_owned(), failure));
             }
         }
     }
+    let is_watch = jobs.iter().any(|job| job.args.watch.is_some());
+    let interrupt = listen(Report::new(&args.common).beside(&bars), is_watch)?;
+    jobs.iter_mut().for_each(|job| job.interrupt = Some(interrupt.clone()));
     let threads = args.jobs.or(config.jobs).unwrap_or(JOBS);
     for job in workers::run(jobs, threads.into()) {
         let ended = job.ended.unwrap_or_else(|| interrupt.check());
         let Err(failure) = ended else { continue };
+        if job.args.watch.is_some() && failure.kind == Kind::Interrupted {
+            continue;
+        }
         failures.push((job.report.account().to_owned(), failure));
     }
     failures.sort_by(|(one, _), (two, _)| one.cmp(two));
@@ -96,8 +113,14 @@ fn conclude(args: &Fetch, accounts: usize, failures: &[(String, Failure)]) -> Re
     report.summary(&text)
 }
 
-fn listen() -> Result<Interrupt, Failure> {
-    Interrupt::listen().map_err(|error| Failure::configuration(error.to_string()))
+fn listen(report: Report, is_the_end: bool) -> Result<Interrupt, Failure> {
+    Interrupt::listen(report, is_the_end).map_err(|error| Failure::configuration(error.to_string()))
+}
+
+/// Some number; for nothing that must not be guessed.
+fn random() -> u32 {
+    let number = RandomState::new().build_hasher().finish();
+    u32::try_from(number >> 32).unwrap_or_default()
 }
 
 /// One account, and how far it is.
@@ -110,6 +133,8 @@ struct Job {
     state: Option<PathBuf>,
     report: Report,
     interrupt: Option<Interrupt>,
+    watch: Watch,
+    has_run: bool,
     /// How its last run ended.
     ended: Option<Result<(), Failure>>,
 }
@@ -131,18 +156,38 @@ impl Job {
                 return Err(Failure::usage("--state has no meaning with --to -: the journal is not used"));
             }
         }
+        if args.watch.is_some() && (args.dry_run || target == Target::Stdout) {
+            return Err(Failure::usage(
+                "--watch has no meaning with --dry-run or --to -: everything would come again each time",
+            ));
+        }
         let dialer = Dialer::for_login(&args.common)?;
         let state = if target == Target::Stdout { None } else { Some(journal_file(&args, &dialer)?) };
         let dialer = dialer.with_password(&args.common)?;
         let report = if target == Target::Stdout { report.aside() } else { report };
         let bottleneck = target.bottleneck();
-        Ok(Self { args, target, bottleneck, dialer, state, report, interrupt: None, ended: None })
+        let (watch, has_run) = (Watch::default(), false);
+        Ok(Self {
+            args,
+            target,
+            bottleneck,
+            dialer,
+            state,
+            report,
+            interrupt: None,
+            watch,
+            has_run,
+            ended: None,
+        })
     }
 
     /// One run: everything that is there now.
     fn round(&mut self) -> Result<(), Failure> {
         let Some(interrupt) = &self.interrupt else { return Ok(()) };
         interrupt.check()?;
+        if std::mem::replace(&mut self.has_run, true) {
+            self.dialer.renew_token(&self.args.common)?;
+        }
         let Self { dialer, target, state, report, .. } = self;
         let state = state.as_deref();
         if self.args.dry_run {
@@ -160,10 +205,22 @@ impl Work for Job {
     fn work(&mut self) -> Option<Instant> {
         let ended = self.round();
         if let Err(failure) = &ended {
-            self.report.failure(failure);
+            if !(self.args.watch.is_some() && failure.kind == Kind::Interrupted) {
+                self.report.failure(failure);
+            }
         }
+        let how = match &ended {
+            Ok(()) => Ended::Well,
+            Err(failure) if failure.is_for_good() => Ended::ForGood,
+            Err(_) => Ended::ForNow,
+        };
         self.ended = Some(ended);
-        None
+        let interval = Duration::from_secs(self.args.watch?.into());
+        let wait = self.watch.next(how, interval, self.dialer.login_delay.get(), random())?;
+        if how == Ended::ForNow {
+            self.report.warn(&format!("looking again in {} seconds", wait.as_secs()));
+        }
+        Instant::now().checked_add(wait)
     }
 
     fn is_over(&self) -> bool {

@@ -50,7 +50,8 @@ macro_rules! exit_codes {
 Exit codes, and the kinds that --json tells:
   0   done
   64  usage          the command line is wrong
-  68  host           no address for the host, or no connection to it
+  68  host           no address for the host, no connection to it, or no way through
+                     the proxy
   69  tls            the server does not offer TLS, or TLS failed
       greeting       the server refused the session with its greeting
       refused        the server refused a command, or one of the messages
@@ -114,9 +115,9 @@ File of accounts (TOML), ${XDG_CONFIG_HOME:-~/.config}/pop3/config.toml:
   The keys are the long options: url, user, password, password-file,
   password-command, token-file, token-command, netrc (true or a file), auth,
   min-strength, require-certificate-login, tls, ca, pin, client-cert, client-key,
-  srv, dns, utf8, lang, timeout, no-pipelining, max-message-octets, limits (a
-  table), keep, delete, to, state, match, no-match, since, max, max-octets. The
-  command line goes before the account, the account before the defaults; true
+  srv, dns, proxy, utf8, lang, timeout, no-pipelining, max-message-octets, limits
+  (a table), keep, delete, to, state, match, no-match, since, max, max-octets,
+  watch. The command line goes before the account, the account before the defaults; true
   cannot be taken back on the command line. A relative path begins where the file
   lies, ~/ is the home directory. A file with a password in it must not be
   readable by others (chmod 600).
@@ -264,7 +265,8 @@ After partial and unknown the next run deletes what is still there.
     exit_codes!(),
     "
 The first Ctrl-C (or SIGTERM) ends a run in good order after the message that is
-on its way; the second ends it at once. Both lose nothing.",
+on its way, and at once where none was asked for yet; the second ends it at once.
+All lose nothing. With --watch the first is how it ends: the exit code is 0.",
 );
 
 pub(crate) const LIST_AFTER: &str = concat!(

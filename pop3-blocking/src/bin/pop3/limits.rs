@@ -151,7 +151,7 @@ mod tests {
         // What is no limit, and what the two structures are called.
         let others = "Limits ClientOptions ClientLimits ClientTolerances options limits tolerances lenient_lf \
                       lenient_lf_body lenient_banner lenient_sasl_ok pipelining skip_capa utf8 rset_before_quit \
-                      keep_alive Some";
+                      keep_alive proxy Some";
         for line in lines(&Limits::default()) {
             let field = line.split([':', ' ', '(', '{']).next().unwrap();
             let is_known = TABLE.iter().any(|(name, ..)| *name == field.replace('_', "-"))

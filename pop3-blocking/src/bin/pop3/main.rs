@@ -6,7 +6,7 @@
 //! | `config.rs`, `netrc.rs` | accounts and passwords that are kept in files |
 //! | `account.rs`, `password.rs`, `connect.rs`, `srv.rs` | whose maildrop, how to prove it, the way there |
 //! | `fetch.rs`, `run.rs`, `attempt.rs` | `fetch`: all accounts, a run of one, one connection of it |
-//! | `workers.rs` | several accounts at once |
+//! | `workers.rs`, `watch.rs` | several accounts at once; when one is looked at again |
 //! | `plan.rs`, `record.rs`, `target.rs` | what to do with each message, what became of it, where it goes |
 //! | `filter.rs`, `header.rs`, `encoded_word.rs`, `date.rs` | which messages are wanted, and what tells it |
 //! | `list.rs`, `capa.rs`, `stat.rs`, `top.rs` | the other commands |
@@ -53,6 +53,7 @@ mod stat;
 mod state;
 mod target;
 mod top;
+mod watch;
 mod workers;
 
 use std::process::ExitCode;

@@ -29,6 +29,8 @@ pub(crate) struct Run<'j> {
     pub(crate) filter: Filter,
     /// Nothing is to be done but told; whether what would be delivered might be deleted.
     pub(crate) dry: Option<bool>,
+    /// Whoever watches wants no line for each look.
+    only_news: bool,
     /// The unique-ids of what an earlier attempt of this run has delivered, and the octets.
     pub(crate) earlier: HashMap<Box<[u8]>, u64>,
 }
@@ -78,7 +80,8 @@ impl<'j> Run<'j> {
     ) -> Self {
         let (delete, filter) = (args.delete, Filter::new(args));
         let (dry, earlier) = (None, HashMap::new());
-        Self { dialer, delivery, journal, interrupt, report, delete, filter, dry, earlier }
+        let only_news = args.watch.is_some();
+        Self { dialer, delivery, journal, interrupt, report, delete, filter, dry, only_news, earlier }
     }
 
     /// Does it.
@@ -181,6 +184,10 @@ impl<'j> Run<'j> {
                 .or_null("deleted", deleted, Object::number)
                 .number("octets", totals.octets);
             return self.report.line(&line.finish());
+        }
+        let is_news = totals.delivered + totals.failed + totals.marked > 0;
+        if self.only_news && !is_news {
+            return Ok(());
         }
         self.report.summary(&totals.text(records.len(), ending))
     }

@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use pop3_blocking::client::Proxy;
+
 use crate::args::{self, Common, Fetch, MinStrength, TlsMode, Utf8};
 use crate::date;
 use crate::filter::Pattern;
@@ -47,6 +49,7 @@ table! {
     client_key: PathBuf,
     srv: bool,
     dns: SocketAddr,
+    proxy: Secret,
     utf8: Utf8,
     lang: String,
     timeout: u32,
@@ -62,6 +65,7 @@ table! {
     since: String,
     max: u64,
     max_octets: u64,
+    watch: u32,
 }
 
 /// `"a"` or `["a", "b"]`.
@@ -94,8 +98,9 @@ impl Table {
         self.url.is_some()
     }
 
-    pub(super) const fn has_password(&self) -> bool {
-        self.password.is_some()
+    pub(super) fn has_password(&self) -> bool {
+        let proxy = self.proxy.as_ref().and_then(|url| Proxy::parse(&url.0).ok());
+        self.password.is_some() || proxy.is_some_and(|proxy| proxy.has_password())
     }
 
     /// Refuses what says two things at once.
@@ -113,6 +118,9 @@ impl Table {
         }
         if self.timeout == Some(0) || self.max_message_octets == Some(0) {
             return Err("timeout and max-message-octets are 1 or more".to_owned());
+        }
+        if self.watch.is_some_and(|seconds| !(1..=604_800).contains(&seconds)) {
+            return Err("watch is not from 1 to 604800 seconds".to_owned());
         }
         if self.max == Some(0) || self.max_octets == Some(0) {
             return Err("max and max-octets are 1 or more".to_owned());
@@ -180,6 +188,8 @@ impl Table {
         }
         common.srv |= self.srv == Some(true);
         or(&mut common.dns, self.dns);
+        let proxy = self.proxy.as_ref().map(|url| Proxy::parse(&url.0)).transpose();
+        or(&mut common.proxy, proxy.map_err(|fault| format!("proxy: {fault}"))?);
         or(&mut common.utf8, self.utf8);
         or(&mut common.lang, self.lang.clone());
         or(&mut common.timeout, self.timeout);
@@ -211,6 +221,7 @@ impl Table {
         let since = self.since.as_deref().map(date::since).transpose();
         or(&mut args.since, since.map_err(|fault| format!("since: {fault}"))?);
         or(&mut args.max, self.max);
+        or(&mut args.watch, self.watch);
         or(&mut args.max_octets, self.max_octets);
         or(&mut args.state, self.state.as_ref().map(|state| located(base, state)));
         Ok(())

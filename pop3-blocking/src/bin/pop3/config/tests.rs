@@ -41,6 +41,8 @@ match = "Subject: *"
 no-match = ["From: a@*", "From: b@*"]
 since = "7d"
 max = 5
+watch = 60
+proxy = "http://me:canary@p:1"
 tls = "stls"
 pin = ["00000000000000000000000000000000000000000000000000000000000000ff"]
 "#;
@@ -62,7 +64,7 @@ fn an_account_is_made_of_its_table_and_the_defaults() {
     assert_eq!((home.delete, &home.common.password_command), (false, &None), "keep and password go first");
     assert_eq!(home.to.as_deref(), Some("pipe:deliver Mail".as_ref()));
     assert_eq!((home.common.tls, home.common.pin.len()), (Some(TlsMode::Stls), 1));
-    assert_eq!((home.matching.len(), home.no_match.len(), home.max), (1, 2, Some(5)));
+    assert_eq!((home.matching.len(), home.no_match.len(), home.max, home.watch), (1, 2, Some(5), Some(60)));
     assert_eq!(home.since, Some(crate::date::Since::Ago(7 * 86_400)));
     assert!(!format!("{home:?}").contains("canary"));
 }
@@ -106,7 +108,9 @@ fn what_is_no_file_of_accounts() {
         ("jobs = 0".to_owned(), "jobs is not from 1 to 64"),
         (account("match = \"x\""), "account a: match: expected FIELD: PATTERN"),
         (account("since = \"x\""), "account a: since: expected"),
+        (account("watch = 0"), "account a: watch is not from 1"),
         (account("max = 0"), "account a: max and max-octets"),
+        (account("proxy = \"http://me:canary@p\""), "account a: proxy: the proxy has no port"),
         (account("pin = \"ff\""), "account a: pin: not 64 hexadecimal digits"),
         (account("limits = { speed = 1 }"), "account a: limits: there is no limit speed"),
     ] {
