@@ -12,6 +12,8 @@
 //! | keep a server from all files but its own | `sandbox` (feature `sandbox`, Linux): `Sandbox` |
 //! | set up TLS | [`tls`]: [`ClientTls`](tls::ClientTls), [`ServerTls`](tls::ServerTls) |
 //!
+//! How to do each of these, in programs that run: the `guide`.
+//!
 //! There is no executor and no hidden thread in the client: a call blocks until it has its answer or its deadline has
 //! passed. The server has a thread for each connection. Messages are streamed in both directions; memory does not depend
 //! on their size.
@@ -35,6 +37,13 @@ mod failpoint;
 #[cfg(feature = "__fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(all(
+    any(doc, doctest),
+    feature = "maildir",
+    feature = "testing",
+    any(feature = "aws-lc-rs", feature = "ring")
+))]
+pub mod guide;
 mod random;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 pub mod sandbox;

@@ -26,30 +26,33 @@ use core::fmt;
 use std::error::Error as StdError;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::auth::MemoryUsers;
 use crate::client::{ClientOptions, Connection, Error, Session};
 use crate::server::{Limits, Policy, Running, ServeError, Server, ServerBuilder, Statistics};
-use crate::tls::{ClientTls, ServerTls, TlsConfigError};
+use crate::tls::{ClientCertificates, ClientTls, ServerTls, TlsConfigError};
 
 mod ca_file;
+mod certificates;
 mod fault;
+mod users;
 
 use ca_file::CaFile;
+use certificates::Authority;
+pub use certificates::ClientCertificate;
 pub use fault::Fault;
 use fault::FaultyStore;
 pub(crate) use fault::reply_is_lost;
+use users::Users;
 
 /// A server at work on loopback, with one user unless told otherwise. See the [module](self).
 #[must_use = "dropping it stops the server"]
 pub struct TestServer {
     running: Running,
     store: FaultyStore,
-    ca_pem: String,
+    authority: Arc<Authority>,
     client_tls: ClientTls,
     ca_file: Mutex<Option<CaFile>>,
     user: String,
@@ -73,7 +76,12 @@ impl TestServer {
 
     /// For other users, and other settings.
     pub const fn builder() -> TestServerBuilder {
-        TestServerBuilder { users: Vec::new(), configure: None }
+        TestServerBuilder {
+            users: Vec::new(),
+            tokens: Vec::new(),
+            client_certificates: false,
+            configure: None,
+        }
     }
 
     /// Delivers a message to the first user. Its lines may end in LF or CRLF. A session that is open does not see it, the
@@ -125,7 +133,7 @@ impl TestServer {
 
     /// The certificate of its authority, in PEM: the one that the code under test must trust.
     pub fn ca_pem(&self) -> &str {
-        &self.ca_pem
+        self.authority.pem()
     }
 
     /// The same as a file, for programs. It goes when the server does.
@@ -137,13 +145,23 @@ impl TestServer {
         let mut file = self.ca_file.lock().unwrap_or_else(PoisonError::into_inner);
         match &*file {
             Some(file) => Ok(file.path().to_owned()),
-            None => Ok(file.insert(CaFile::create(&self.ca_pem)?).path().to_owned()),
+            None => Ok(file.insert(CaFile::create(self.ca_pem())?).path().to_owned()),
         }
     }
 
     /// TLS for the client of this crate that trusts this server and no other.
     pub const fn client_tls(&self) -> &ClientTls {
         &self.client_tls
+    }
+
+    /// A certificate by which `user` can log in, with SASL EXTERNAL, if the server asks for certificates:
+    /// [`TestServerBuilder::client_certificates`].
+    ///
+    /// # Errors
+    ///
+    /// [`TestServerError::Certificate`].
+    pub fn client_certificate(&self, user: &str) -> Result<ClientCertificate, TestServerError> {
+        self.authority.issue_to(user)
     }
 
     /// A session of the first user, over TLS, by the client of this crate.
@@ -190,6 +208,8 @@ impl fmt::Debug for TestServer {
 #[must_use]
 pub struct TestServerBuilder {
     users: Vec<(String, String)>,
+    tokens: Vec<(String, String)>,
+    client_certificates: bool,
     configure: Option<Configure>,
 }
 
@@ -200,6 +220,18 @@ impl TestServerBuilder {
     /// [`TestServer::USER`].
     pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
         self.users.push((name.into(), password.into()));
+        self
+    }
+
+    /// Lets `user` log in by `token` as well, with OAUTHBEARER or XOAUTH2.
+    pub fn token(mut self, user: impl Into<String>, token: impl Into<String>) -> Self {
+        self.tokens.push((user.into(), token.into()));
+        self
+    }
+
+    /// Asks clients for certificates, which they may have or not: see [`TestServer::client_certificate`].
+    pub const fn client_certificates(mut self) -> Self {
+        self.client_certificates = true;
         self
     }
 
@@ -234,15 +266,24 @@ impl TestServerBuilder {
     ///
     /// [`TestServerError`]: the system gives no port, thread or randomness, or the settings do not hold.
     pub fn start(self) -> Result<TestServer, TestServerError> {
-        let Self { mut users, configure } = self;
+        let Self { mut users, tokens, client_certificates, configure } = self;
         if users.is_empty() {
             users.push((TestServer::USER.to_owned(), TestServer::PASSWORD.to_owned()));
         }
-        let known =
+        let passwords =
             users.iter().fold(MemoryUsers::new(), |known, (name, password)| known.with_user(name, password));
-        let Certificates { ca_pem, chain, key } = Certificates::new()?;
-        let tls = ServerTls::builder().certificate_pem(chain, key).build().map_err(TestServerError::Tls)?;
-        let client_tls = ClientTls::builder().ca_pem(&ca_pem).build().map_err(TestServerError::Tls)?;
+        let authority = Arc::new(Authority::new()?);
+        let (chain, key) = authority.issue_to_server()?;
+        let tls = ServerTls::builder().certificate_pem(chain, key);
+        let tls = if client_certificates {
+            tls.client_certificates(ClientCertificates::Optional).client_ca_pem(authority.pem())
+        } else {
+            tls
+        };
+        let tls = tls.build().map_err(TestServerError::Tls)?;
+        let client_tls =
+            ClientTls::builder().ca_pem(authority.pem()).build().map_err(TestServerError::Tls)?;
+        let known = Users::new(passwords, tokens, client_certificates.then(|| Arc::clone(&authority)));
 
         let store = FaultyStore::default();
         let mut limits = Limits { failed_login_delay: Duration::ZERO, ..Limits::default() };
@@ -259,38 +300,13 @@ impl TestServerBuilder {
         };
         let running = server.bind().and_then(Server::serve).map_err(TestServerError::Serve)?;
         let (user, password) = users.swap_remove(0);
-        Ok(TestServer { running, store, ca_pem, client_tls, ca_file: Mutex::new(None), user, password })
+        Ok(TestServer { running, store, authority, client_tls, ca_file: Mutex::new(None), user, password })
     }
 }
 
 impl fmt::Debug for TestServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TestServerBuilder").field("users", &self.users.len()).finish_non_exhaustive()
-    }
-}
-
-/// An authority, a certificate that it signed, and the key of that, in PEM.
-struct Certificates {
-    ca_pem: String,
-    chain: String,
-    key: String,
-}
-
-impl Certificates {
-    fn new() -> Result<Self, TestServerError> {
-        Self::make().map_err(|error| TestServerError::Certificate(Box::new(error)))
-    }
-
-    fn make() -> Result<Self, rcgen::Error> {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate()?;
-        let ca_pem = params.self_signed(&key)?.pem();
-        let issuer = Issuer::new(params, key);
-        let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-        let key = KeyPair::generate()?;
-        let chain = CertificateParams::new(names)?.signed_by(&key, &issuer)?.pem();
-        Ok(Self { ca_pem, chain, key: key.serialize_pem() })
     }
 }
 

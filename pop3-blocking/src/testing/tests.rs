@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use pop3_proto::{CodeKind, Verb};
 
 use super::*;
-use crate::client::Outcome;
+use crate::client::{Credentials, Outcome};
 
 const MAIL: &str = "Subject: hello\n\n.dot\nworld\n";
 const ON_THE_WIRE: &[u8] = b"Subject: hello\r\n\r\n.dot\r\nworld\r\n";
@@ -58,6 +58,41 @@ fn users_have_maildrops_of_their_own_and_the_first_is_meant() {
     assert_eq!(server.login().unwrap().list().unwrap().len(), 1);
     assert!(server.url().starts_with("pops://mrose@localhost:"));
     assert!(server.cleartext_url().starts_with("pop://mrose@localhost:"));
+}
+
+#[test]
+fn users_log_in_by_token() {
+    let server = TestServer::builder().token("alice", "ya29.token").start().unwrap();
+    let log_in = |user: &str, token: &str| {
+        let port = server.tls_address().port();
+        let connection =
+            Connection::connect_tls("localhost", port, server.client_tls(), ClientOptions::default())
+                .unwrap();
+        connection.log_in(&Credentials::token(user, token)).map_err(|failed| failed.error)
+    };
+    assert!(log_in("alice", "ya29.token").is_ok());
+    assert!(matches!(log_in("alice", "ya29.tokem"), Err(Error::TokenRejected(_))));
+    assert!(log_in("fred", "ya29.token").is_err());
+    // The password is good all the same.
+    assert!(server.login().is_ok());
+}
+
+#[test]
+fn users_log_in_by_certificate() {
+    let server = TestServer::builder().client_certificates().start().unwrap();
+    server.deliver_to("mrose", MAIL);
+    let log_in = |certificate: &ClientCertificate| {
+        let tls = ClientTls::builder().ca_pem(server.ca_pem());
+        let tls = tls.client_certificate_pem(&certificate.chain_pem, &certificate.key_pem).build().unwrap();
+        let port = server.tls_address().port();
+        let connection = Connection::connect_tls("localhost", port, &tls, ClientOptions::default())?;
+        connection.log_in(&Credentials::certificate()).map_err(|failed| failed.error)
+    };
+    let mut session = log_in(&server.client_certificate("mrose").unwrap()).unwrap();
+    assert_eq!(session.list().unwrap().len(), 1);
+    assert!(server.login().is_ok(), "certificates are not required");
+    let other = TestServer::builder().client_certificates().start().unwrap();
+    assert!(log_in(&other.client_certificate("mrose").unwrap()).is_err());
 }
 
 #[test]
