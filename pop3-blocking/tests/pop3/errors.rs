@@ -103,6 +103,28 @@ fn r3206_6_1_a_refused_login_is_77_or_75() {
 }
 
 #[test]
+fn r3206_4_the_text_says_what_to_do_next() {
+    for (reply, words, next) in [
+        ("-ERR [IN-USE] no", "[IN-USE] no", "another session has the maildrop open"),
+        ("-ERR [AUTH] \x1b", "[AUTH] \\x1b", "look at user name and password"),
+        ("-ERR [SYS/PERM] 7", "[SYS/PERM] 7", "only the operator of the server can mend this"),
+        ("-ERR [LOGIN-DELAY] x", "[LOGIN-DELAY] x", "more time from one login to the next"),
+        ("-ERR bad", "bad", "look at user name and password"),
+    ] {
+        let reply = format!("{reply}\r\n");
+        let fake = Fake::start(vec![], &["USER", "RESP-CODES", "AUTH-RESP-CODE"], move |moment| {
+            if moment.line.starts_with("PASS") { say(&reply) } else { Act::Usual }
+        });
+        let done = Home::new().pop3("stat", &fake, &[]);
+        assert!(
+            done.err.starts_with(&format!("pop3: server refused PASS: {words}\npop3: what to do: ")),
+            "{done:?}"
+        );
+        assert!(done.err.contains(next) && done.err.lines().count() == 2, "{done:?}");
+    }
+}
+
+#[test]
 fn pb_q29_without_resp_codes_a_bracket_is_text() {
     let done = stat("PASS", say("-ERR [IN-USE] maybe\r\n"));
     done.expect_error(77, "login");
@@ -133,7 +155,9 @@ fn pb_c31_a_refusal_is_told_in_the_servers_words() {
         _ => Act::Usual,
     });
     let done = Home::new().pop3("stat", &fake, &[]);
-    assert_eq!(done.expect(69).err, "pop3: server refused STAT: \\x1b[31m\\xc2\\x9bno\n");
+    let (what, next) = done.expect(69).err.split_once('\n').unwrap();
+    assert_eq!(what, "pop3: server refused STAT: \\x1b[31m\\xc2\\x9bno");
+    assert!(next.starts_with("pop3: what to do: ") && next.lines().count() == 1, "{next}");
 }
 
 #[test]

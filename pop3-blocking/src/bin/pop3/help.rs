@@ -158,7 +158,8 @@ Examples:
     "\n",
     exit_codes!(),
     "
-A log goes to standard error if the environment variable POP3_LOG (or RUST_LOG)
+An error for people has a second line where there is something to do about it. A
+log goes to standard error if the environment variable POP3_LOG (or RUST_LOG)
 says so, as in POP3_LOG=debug. It holds no passwords and no arguments.",
 );
 

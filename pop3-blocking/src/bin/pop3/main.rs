@@ -13,7 +13,7 @@
 //! | `probe/` | `probe`: the cases, and what they work with |
 //! | `state.rs` | where what must be remembered is kept |
 //! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
-//! | `exit.rs`, `interrupt.rs` | how a run ends |
+//! | `exit.rs`, `advice.rs`, `interrupt.rs` | how a run ends, and what to do then |
 //!
 //! Promises: no password on the command line, in the environment or in a log; the server's words are escaped before a
 //! terminal sees them; a message is marked as deleted only after it is durably kept and its unique-id is in the journal.
@@ -23,6 +23,7 @@
 //! RFC 1939, RFC 2384, RFC 2449, RFC 3206; rows R1939-6.4, R1939-6.5, R1939-7.4, PB-C16 to PB-C21, PB-C43.
 
 mod account;
+mod advice;
 mod args;
 mod attempt;
 mod capa;

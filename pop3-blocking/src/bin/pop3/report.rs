@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use crate::args::Common;
+use crate::escape;
 use crate::exit::Failure;
 use crate::json::{self, Object};
 use crate::progress::{Bars, Progress};
@@ -136,8 +137,13 @@ pub(crate) fn failure(failure: &Failure, json: bool, account: Option<&str>) {
     match (json, account) {
         (true, Some(account)) => to_stderr(&json::with_first(&object(failure), "account", account)),
         (true, None) => to_stderr(&object(failure)),
-        (false, Some(account)) => to_stderr(&format!("pop3: {account}: {}", failure.message)),
-        (false, None) => to_stderr(&format!("pop3: {}", failure.message)),
+        (false, account) => {
+            let whose = account.map(|account| format!("{account}: ")).unwrap_or_default();
+            // One line, whatever became part of the message on its way.
+            let message = escape::line(failure.message.as_bytes());
+            let advice = failure.advice().map(|advice| format!("\npop3: {whose}what to do: {advice}"));
+            to_stderr(&format!("pop3: {whose}{message}{}", advice.unwrap_or_default()));
+        }
     }
 }
 
