@@ -336,6 +336,56 @@ fn r9325_7_5_pb_s55_hup_reads_certificates_and_revocation_lists_again() {
 }
 
 #[test]
+fn pb_s55_certificates_that_are_replaced_are_read_without_being_told() {
+    let (certs, later) = (Certs::new(), Certs::new());
+    let server = Pop3d::start(&certs, &alice(), &["--reload-seconds", "1"]);
+    drop(connect(&server, &trust(&certs)));
+    // Half of it is no reason to stop serving, nor to say so each second.
+    fs::copy(later.server_file(), certs.server_file()).unwrap();
+    server.wait_for_log("were not read again", 1);
+    drop(connect(&server, &trust(&certs)));
+    fs::copy(later.server_key_file(), certs.server_key_file()).unwrap();
+    server.wait_for_log("certificates have changed: all of TLS read again", 1);
+    drop(connect(&server, &trust(&later)));
+}
+
+#[test]
+fn check_says_what_is_wrong_by_lines_and_exit_code() {
+    let dir = TempDir::new("check");
+    fs::create_dir(dir.join("mail")).unwrap();
+    let good = "listen = \"127.0.0.1:0\"\nallow-cleartext-login = true\nusers = \"users\"\nmaildir = \"mail/{user}\"\n";
+    dir.file("pop3d.toml", good);
+    let check = |users: &str| {
+        let users = dir.file("users", users);
+        assert!(users.is_file());
+        let checked = Pop3d::run(&["check", "--config", "pop3d.toml"], &dir);
+        (checked.code, String::from_utf8(checked.stdout).unwrap())
+    };
+    let (code, said) = check("alice:{EXTERNAL}\n");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.ends_with("errors: 0, warnings: 1\n"), "{said}");
+    fs::create_dir_all(dir.join("mail/alice/new")).unwrap();
+    fs::create_dir_all(dir.join("mail/alice/cur")).unwrap();
+    assert_eq!(check("alice:{EXTERNAL}\n").0, Some(0));
+    let (code, said) = check("alice:{EXTERNAL}\nbob\n");
+    assert!(code == Some(2) && said.contains("users, line 2: "), "{said}");
+}
+
+#[test]
+fn man_and_completions_are_written() {
+    for (args, part) in [(&["man"][..], "\n.TH pop3d "), (&["completions", "bash"], "_pop3d()")] {
+        for name in ["pop3d", "pop3"] {
+            let output = Command::new(program(name)).args(args).output().unwrap();
+            let text = String::from_utf8(output.stdout).unwrap();
+            let part = part.replace("pop3d", name);
+            assert!(output.status.success() && text.contains(&part), "{name} {args:?}: {text}");
+        }
+    }
+    let output = Command::new(program("pop3d")).args(["completions", "cmd"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(74), 0));
+}
+
+#[test]
 fn r2595_4_9_no_stls_where_there_is_no_certificate() {
     let server = Pop3d::start_with(&alice(), &["--listen", "127.0.0.1:0"]);
     let stream = TcpStream::connect(("127.0.0.1", server.plain)).unwrap();

@@ -30,7 +30,7 @@ pub use mechanisms::Mechanisms;
 pub use memory::MemoryUsers;
 pub use token::{TokenError, TokenRequest};
 #[cfg(feature = "passwd")]
-pub use users_file::{HashError, LineProblem, UsersFile, UsersFileError};
+pub use users_file::{Examined, HashError, LineProblem, UsersFile, UsersFileError};
 
 /// Checks credentials. Shared by all sessions of a listener.
 ///

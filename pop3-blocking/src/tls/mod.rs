@@ -54,6 +54,7 @@ mod pem;
 mod provider;
 pub(crate) mod pump;
 mod server;
+mod stamp;
 #[cfg(test)]
 #[cfg(all(unix, any(feature = "aws-lc-rs", feature = "ring")))]
 pub(crate) mod test_ca;

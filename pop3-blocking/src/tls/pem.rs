@@ -2,7 +2,7 @@
 
 use core::fmt;
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -57,6 +57,14 @@ impl Pem {
                 Ok(octets) => Ok(Cow::Owned(Zeroizing::new(octets))),
                 Err(source) => Err(TlsConfigError::Read { path: path.clone(), source }),
             },
+        }
+    }
+
+    /// The path, if it is a file.
+    pub(super) fn path(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Octets(_) => None,
         }
     }
 

@@ -10,6 +10,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use super::certificates::Certificates;
 use super::pem::Pem;
 use super::provider::{self, provider};
+use super::stamp::Stamp;
 use super::trust::Trust;
 use super::{ALPN, TlsConfigError, TlsVersion, versions};
 
@@ -24,7 +25,15 @@ pub struct ServerTls {
 struct Shared {
     config: RwLock<Arc<ServerConfig>>,
     /// What it was made of; `None` if the program made it. Locked for as long as a new one is made.
-    source: Mutex<Option<ServerTlsBuilder>>,
+    source: Mutex<Option<Source>>,
+}
+
+/// What a configuration was made of.
+#[derive(Debug)]
+struct Source {
+    builder: ServerTlsBuilder,
+    /// What its files looked like before they were read last, with success or without.
+    stamps: Vec<Stamp>,
 }
 
 impl ServerTls {
@@ -57,9 +66,34 @@ impl ServerTls {
     /// As [`ServerTlsBuilder::build`], and [`TlsConfigError::ForeignConfig`] after [`from_config`](Self::from_config).
     /// Nothing changed.
     pub fn reload(&self) -> Result<(), TlsConfigError> {
-        let source = self.shared.source.lock().unwrap_or_else(PoisonError::into_inner);
-        let again = source.as_ref().ok_or(TlsConfigError::ForeignConfig)?;
-        self.shared.install(again)
+        let mut source = self.shared.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = source.as_mut().ok_or(TlsConfigError::ForeignConfig)?;
+        again.stamps = again.builder.stamps();
+        self.shared.install(&again.builder)
+    }
+
+    /// Looks whether one of the files has changed since they were read, and if so reads all again, as
+    /// [`reload`](Self::reload) does. Says whether it has.
+    ///
+    /// To be called every now and then by a program whose certificates are renewed by another. Only the facts about the
+    /// files are looked at: which file a name stands for, its size and its times. Files that are being written are no
+    /// harm: a pair that does not fit changes nothing, is told once, and is tried again as soon as either file changes
+    /// again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reload`](Self::reload); nothing changed, and the next call without another change is `Ok(false)`.
+    pub fn reload_if_changed(&self) -> Result<bool, TlsConfigError> {
+        let mut source = self.shared.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let again = source.as_mut().ok_or(TlsConfigError::ForeignConfig)?;
+        // Taken before the files are read: what is written meanwhile is a change that the next call sees.
+        let now = again.builder.stamps();
+        if again.stamps == now {
+            return Ok(false);
+        }
+        again.stamps = now;
+        self.shared.install(&again.builder)?;
+        Ok(true)
     }
 
     /// Replaces everything, as [`reload`](Self::reload) does, by what the builder says. A later reload reads the files
@@ -70,8 +104,9 @@ impl ServerTls {
     /// As [`ServerTlsBuilder::build`]. Nothing changed.
     pub fn replace(&self, with: ServerTlsBuilder) -> Result<(), TlsConfigError> {
         let mut source = self.shared.source.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = with.stamps();
         self.shared.install(&with)?;
-        *source = Some(with);
+        *source = Some(Source { builder: with, stamps });
         Ok(())
     }
 
@@ -84,7 +119,7 @@ impl ServerTls {
         self.requires_alpn
     }
 
-    fn new(config: Arc<ServerConfig>, source: Option<ServerTlsBuilder>) -> Self {
+    fn new(config: Arc<ServerConfig>, source: Option<Source>) -> Self {
         let shared = Shared { config: RwLock::new(config), source: Mutex::new(source) };
         Self { shared: Arc::new(shared), requires_alpn: false }
     }
@@ -251,7 +286,15 @@ impl ServerTlsBuilder {
     /// - [`TlsConfigError::Tls`], [`TlsConfigError::Verifier`]: a certificate, key or list is damaged, or the key belongs
     ///   to another certificate.
     pub fn build(self) -> Result<ServerTls, TlsConfigError> {
-        Ok(ServerTls::new(Arc::new(self.configure(None)?), Some(self)))
+        let stamps = self.stamps();
+        Ok(ServerTls::new(Arc::new(self.configure(None)?), Some(Source { builder: self, stamps })))
+    }
+
+    /// What the files look like now.
+    fn stamps(&self) -> Vec<Stamp> {
+        let own = self.certificates.iter().flat_map(|(chain, key)| [chain, key]);
+        let all = own.chain(&self.trust.authorities).chain(&self.trust.revocation_lists);
+        all.filter_map(Pem::path).map(Stamp::of).collect()
     }
 
     /// Makes a configuration, which goes on with the tickets of the one before.

@@ -39,7 +39,7 @@
 //! iterations for users of every kind.
 
 use core::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use argon2::{Argon2, PasswordHasher};
@@ -79,6 +79,16 @@ pub struct UsersFile {
     decoys: Option<Decoys>,
 }
 
+/// What [`UsersFile::examine`] found in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Examined {
+    /// The names of the users of all lines that are right, sorted.
+    pub users: Vec<String>,
+    /// The number of each line that is not, counted from 1, and what is wrong with it.
+    pub problems: Vec<(usize, LineProblem)>,
+}
+
 impl UsersFile {
     /// Reads the file at `path` and keeps the path for [`reload`](Self::reload).
     ///
@@ -96,6 +106,17 @@ impl UsersFile {
     #[must_use]
     pub fn with_decoy_secret(self, secret: impl Into<Vec<u8>>) -> Self {
         Self { decoys: Some(Decoys::from_secret(secret)), ..self }
+    }
+
+    /// Reads the file at `path` as far as it is right, and says everything that is wrong with it. For programs that check a
+    /// configuration: a file of which any line is wrong is never [loaded](Self::load).
+    ///
+    /// # Errors
+    ///
+    /// [`UsersFileError::Io`] and [`UsersFileError::TooLarge`].
+    pub fn examine(path: impl AsRef<Path>) -> Result<Examined, UsersFileError> {
+        let (table, problems) = Table::examine(path.as_ref())?;
+        Ok(Examined { users: table.names(), problems })
     }
 
     /// The users of a text that stands in no file.

@@ -51,6 +51,21 @@ impl Table {
     pub(super) fn read(path: &Path) -> Result<Self, UsersFileError> {
         let file = File::open(path).map_err(UsersFileError::Io)?;
         warn_if_open_to_all(path, &file);
+        Self::parse(&Self::text(file)?)
+    }
+
+    /// The users of the lines that are right, and what is wrong with the others.
+    pub(super) fn examine(path: &Path) -> Result<(Self, Vec<(usize, LineProblem)>), UsersFileError> {
+        let text = Self::text(File::open(path).map_err(UsersFileError::Io)?)?;
+        let mut wrong = Vec::new();
+        let table = Self::parse_all(&text, |line, problem| {
+            wrong.push((line, problem));
+            Ok(())
+        })?;
+        Ok((table, wrong))
+    }
+
+    fn text(file: File) -> Result<Zeroizing<Vec<u8>>, UsersFileError> {
         // Reserved at once, so that no copy of the passwords stays behind where a growing vector stood.
         let len = file.metadata().map_err(UsersFileError::Io)?.len().min(FILE_MAX);
         let mut text =
@@ -59,21 +74,33 @@ impl Table {
         if text.len() as u64 > FILE_MAX {
             return Err(UsersFileError::TooLarge { limit: FILE_MAX });
         }
-        Self::parse(&text)
+        Ok(text)
     }
 
     pub(super) fn parse(text: &[u8]) -> Result<Self, UsersFileError> {
+        Self::parse_all(text, |line, problem| Err(UsersFileError::Line { line, problem }))
+    }
+
+    /// The users of the lines that are right. `wrong` is told of each that is not, and says whether to go on.
+    pub(super) fn parse_all(
+        text: &[u8],
+        mut wrong: impl FnMut(usize, LineProblem) -> Result<(), UsersFileError>,
+    ) -> Result<Self, UsersFileError> {
         let mut users = HashMap::new();
         for (index, line) in text.split(|&octet| octet == b'\n').enumerate() {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.is_empty() || line.starts_with(b"#") {
                 continue;
             }
-            let wrong = |problem| UsersFileError::Line { line: index + 1, problem };
-            let (user, entry) = parse_line(line).map_err(wrong)?;
-            match users.entry(prepared_name(user)) {
-                Place::Vacant(place) => drop(place.insert(entry)),
-                Place::Occupied(mut place) => place.get_mut().join(entry).map_err(wrong)?,
+            let parsed = parse_line(line).and_then(|(user, entry)| match users.entry(prepared_name(user)) {
+                Place::Vacant(place) => {
+                    place.insert(entry);
+                    Ok(())
+                }
+                Place::Occupied(mut place) => place.get_mut().join(entry),
+            });
+            if let Err(problem) = parsed {
+                wrong(index + 1, problem)?;
             }
         }
         Ok(Self::new(users))
@@ -97,6 +124,12 @@ impl Table {
         }
         let iterations = counts.each_ref().map(Counts::most_common);
         Self { users, decoys, derives, iterations, mechanisms }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.users.keys().cloned().collect();
+        names.sort_unstable();
+        names
     }
 
     pub(super) fn len(&self) -> usize {

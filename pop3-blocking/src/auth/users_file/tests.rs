@@ -298,3 +298,14 @@ fn a_made_hash_is_a_line_of_the_file() {
         assert_eq!(UsersFile::hash_password(forbidden), Err(HashError::Forbidden));
     }
 }
+
+#[test]
+fn everything_that_is_wrong_is_told_at_once_with_its_line() {
+    let file =
+        Temporary::new("b:{PLAIN}x\n# all right\nbroken\na:{NEW}y\n\na:{PLAIN}z\nb:{PLAIN}again\n:x\n");
+    let Examined { users: names, problems: wrong } = UsersFile::examine(&file.0).unwrap();
+    assert_eq!(names, ["a", "b"]);
+    use LineProblem::{DuplicateUser, NoPassword, NoUser, UnknownScheme};
+    assert_eq!(wrong, [(3, NoPassword), (4, UnknownScheme), (7, DuplicateUser), (8, NoUser)]);
+    assert!(matches!(UsersFile::examine("/nonexistent/users"), Err(UsersFileError::Io(_))));
+}

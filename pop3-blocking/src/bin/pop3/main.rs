@@ -14,6 +14,7 @@
 //! | `state.rs` | where what must be remembered is kept |
 //! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
 //! | `exit.rs`, `advice.rs`, `interrupt.rs` | how a run ends, and what to do then |
+//! | `../shared/pages.rs` | `pop3 man` and `pop3 completions SHELL` |
 //!
 //! Promises: no password on the command line, in the environment or in a log; the server's words are escaped before a
 //! terminal sees them; a message is marked as deleted only after it is durably kept and its unique-id is in the journal.
@@ -42,6 +43,8 @@ mod json;
 mod limits;
 mod list;
 mod netrc;
+#[path = "../shared/pages.rs"]
+mod pages;
 mod password;
 mod plan;
 mod probe;
@@ -59,13 +62,16 @@ mod workers;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use args::{Cli, Command, TlsMode};
 use exit::Failure;
 use report::Report;
 
 fn main() -> ExitCode {
+    if let Some(printed) = pages::asked(Cli::command(), "1") {
+        return if printed.is_ok() { ExitCode::SUCCESS } else { exit::output_code() };
+    }
     start_log();
     let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -118,5 +124,20 @@ fn start_log() {
     let filters = ["POP3_LOG", "RUST_LOG"].into_iter().find_map(|name| std::env::var(name).ok());
     if let Some(filters) = filters {
         env_logger::Builder::new().parse_filters(&filters).init();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_page_holds_every_option() {
+        pages::looks::page_is_whole(Cli::command(), "1");
+    }
+
+    #[test]
+    fn shells_complete_the_options() {
+        pages::looks::completions_are_whole(&Cli::command(), "password-file");
     }
 }

@@ -45,6 +45,13 @@ pub(crate) struct Args {
     pub(crate) command: Option<Command>,
 
     #[command(flatten)]
+    pub(crate) options: Options,
+}
+
+/// What a server is to do, from the command line.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
     pub(crate) listen: listen::ListenArgs,
 
     #[command(flatten)]
@@ -87,7 +94,14 @@ pub(crate) enum Command {
     /// Makes the second field of a line of the users file from a password, which is asked for on the terminal or is the
     /// first line of standard input.
     Hash(HashArgs),
+    /// Says everything that is wrong with the options and the files they name, and what to do about it. Takes the options
+    /// of the server, changes nothing and serves nobody. Run it as the user that pop3d runs as.
+    #[command(after_long_help = CHECK_CODES)]
+    Check(Box<Options>),
 }
+
+const CHECK_CODES: &str = "\
+Exit codes: 0 nothing is wrong, 1 there are warnings but no errors: pop3d starts, 2 there are errors.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct HashArgs {
@@ -101,7 +115,8 @@ pub(crate) struct HashArgs {
 const EXAMPLES: &str = "\
 Examples:
   pop3d --listen-tls '[::]:995' --cert chain.pem --key key.pem --users users --maildir '/home/{user}/Maildir'
-  pop3d --config /etc/pop3d.toml
+  pop3d check --config /etc/pop3d.toml && pop3d --config /etc/pop3d.toml
+  pop3d man > pop3d.8; pop3d completions bash > /etc/bash_completion.d/pop3d
   (printf alice:; pop3d hash --scheme SCRAM-SHA-256) >> users
 
 Exit codes: 0 stopped by a signal, 64 usage, 69 cannot listen, 78 configuration.";
@@ -205,33 +220,79 @@ impl fmt::Display for SettingsError {
     }
 }
 
-impl Args {
+/// What the options come to, each part as far as it is right.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) listeners: Option<Vec<ListenSettings>>,
+    pub(crate) tls: Option<TlsSettings>,
+    pub(crate) login: Option<LoginSettings>,
+    pub(crate) maildir: Option<PathBuf>,
+    previous_server: Option<PreviousServer>,
+    text: Option<TextSettings>,
+    sandbox: Option<Option<SandboxSettings>>,
+    limits: Option<LimitSettings>,
+}
+
+impl Parts {
+    fn whole(self) -> Option<Settings> {
+        Some(Settings {
+            listeners: self.listeners?,
+            tls: self.tls?,
+            login: self.login?,
+            maildir: self.maildir?,
+            previous_server: self.previous_server?,
+            text: self.text?,
+            sandbox: self.sandbox?,
+            limits: self.limits?,
+        })
+    }
+}
+
+impl Options {
     /// Joins the command line with the file that it names, and checks the whole.
     pub(crate) fn settle(self) -> Result<Settings, SettingsError> {
-        let mut file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
-        let tls = self.tls.settle(&mut file)?;
-        let login = self.login.settle(&mut file)?;
-        let maildir =
-            self.maildir.or_else(|| file.maildir.take()).ok_or(SettingsError::Missing("maildir"))?;
-        let sandbox = self.sandbox.settle(&file, &login, &tls, &maildir)?;
-        let previous_server = self.previous_server.or_else(|| file.previous_server.take());
-        let settings = Settings {
-            listeners: self.listen.settle(&mut file, &tls, &login)?,
-            tls,
-            login,
-            maildir,
-            previous_server: previous_server.as_deref().map_or_else(|| Ok(PreviousServer::Any), previous)?,
-            text: self.text.settle(&mut file)?,
-            sandbox,
-            limits: self.limits.settle(&file)?,
-        };
-        let asking: Vec<_> = settings.listeners.iter().map(|listener| listener.client_cert).collect();
-        settings.tls.check(&asking)?;
-        if settings.login.users.file().is_none() && asking.iter().any(|when| *when != tls::ClientCert::Off) {
-            return Err(SettingsError::CertificatesOfNobody);
+        let file = self.config.as_deref().map_or_else(|| Ok(File::default()), File::read)?;
+        let (parts, faults) = self.settle_all(file);
+        match (faults.into_iter().next(), parts.whole()) {
+            (None, Some(settings)) => Ok(settings),
+            (fault, _) => Err(fault.unwrap_or(SettingsError::NoAddress)),
         }
-        Ok(settings)
     }
+
+    /// Joins the command line with what stands in the file, and says everything that is wrong.
+    pub(crate) fn settle_all(self, mut file: File) -> (Parts, Vec<SettingsError>) {
+        let mut faults = Vec::new();
+        let mut parts = Parts {
+            tls: noted(self.tls.settle(&mut file), &mut faults),
+            login: noted(self.login.settle(&mut file), &mut faults),
+            ..Parts::default()
+        };
+        let maildir = self.maildir.or_else(|| file.maildir.take());
+        parts.maildir = noted(maildir.ok_or(SettingsError::Missing("maildir")), &mut faults);
+        if let (Some(tls), Some(login)) = (&parts.tls, &parts.login) {
+            if let Some(maildir) = &parts.maildir {
+                parts.sandbox = noted(self.sandbox.settle(&file, login, tls, maildir), &mut faults);
+            }
+            parts.listeners = noted(self.listen.settle(&mut file, tls, login), &mut faults);
+        }
+        let previous_server = self.previous_server.or_else(|| file.previous_server.take());
+        let previous_server = previous_server.as_deref().map_or(Ok(PreviousServer::Any), previous);
+        parts.previous_server = noted(previous_server, &mut faults);
+        parts.text = noted(self.text.settle(&mut file), &mut faults);
+        parts.limits = Some(self.limits.settle(&file, &mut faults));
+        if let (Some(tls), Some(login), Some(listeners)) = (&parts.tls, &parts.login, &parts.listeners) {
+            let asking: Vec<_> = listeners.iter().map(|listener| listener.client_cert).collect();
+            noted(tls.check(&asking), &mut faults);
+            if login.users.file().is_none() && asking.iter().any(|when| *when != tls::ClientCert::Off) {
+                faults.push(SettingsError::CertificatesOfNobody);
+            }
+        }
+        (parts, faults)
+    }
+}
+
+fn noted<T>(settled: Result<T, SettingsError>, faults: &mut Vec<SettingsError>) -> Option<T> {
+    settled.map_err(|fault| faults.push(fault)).ok()
 }
 
 fn previous(text: &str) -> Result<PreviousServer, SettingsError> {
@@ -256,7 +317,7 @@ mod tests {
     use tls::ClientCert;
 
     fn settle(args: &[&str]) -> Result<Settings, SettingsError> {
-        Args::try_parse_from(std::iter::once("pop3d").chain(args.iter().copied())).unwrap().settle()
+        Args::try_parse_from(std::iter::once("pop3d").chain(args.iter().copied())).unwrap().options.settle()
     }
 
     const BASE: [&str; 6] = ["--users", "u", "--maildir", "m/{user}", "--listen", "127.0.0.1:0"];
@@ -345,6 +406,10 @@ mod tests {
         // A password on the command line can be seen by every user of the host.
         assert!(parse(&["hash", "secret"]).is_err());
         assert!(parse(&["hash", "--scheme", "MD5"]).is_err());
+        // To check is to take them all.
+        let args = parse(&["check", "--users", "u", "--listen", "127.0.0.1:0"]).unwrap();
+        assert!(matches!(args.command, Some(Command::Check(options)) if options.listen.is_set()));
+        assert!(parse(&["--users", "u", "check"]).is_err());
     }
 
     #[test]

@@ -4,7 +4,10 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program talks to its user")]
 
 mod args;
+mod check;
 mod hash;
+#[path = "../shared/pages.rs"]
+mod pages;
 mod systemd;
 mod token;
 mod users;
@@ -20,7 +23,7 @@ use args::listen::{Mode, Place};
 use args::login::UsersSettings;
 use args::tls::ClientCert;
 use args::{Args, Command, ListenSettings, LoginSettings, Settings};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use pop3_blocking::auth::{CheckPassword, UsersFile, UsersFileError};
 #[cfg(target_os = "linux")]
 use pop3_blocking::sandbox::Sandbox;
@@ -36,12 +39,16 @@ use users::{Passwords, Users};
 /// Exit codes of sysexits(3).
 const USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
+const OUTPUT: u8 = 74;
 const CONFIGURATION: u8 = 78;
 
 /// What went wrong, and the exit code that tells it.
 type Failure = (u8, Box<dyn Error>);
 
 fn main() -> ExitCode {
+    if let Some(printed) = pages::asked(Args::command(), "8") {
+        return exit(printed.map_err(|error| (OUTPUT, error.into())));
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(help) => {
@@ -51,11 +58,22 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
     };
-    if let Some(Command::Hash(hash)) = &args.command {
-        return exit(hash::run(&hash.scheme).map_err(|error| (USAGE, error)));
+    match args.command {
+        Some(Command::Hash(hash)) => {
+            return exit(hash::run(&hash.scheme).map_err(|error| (USAGE, error)));
+        }
+        Some(Command::Check(options)) => {
+            let report = check::run(*options);
+            return match report.print() {
+                Ok(()) => ExitCode::from(report.code()),
+                Err(error) => exit(Err((OUTPUT, error.into()))),
+            };
+        }
+        None => {}
     }
     start_log();
     let outcome = args
+        .options
         .settle()
         .map_err(|error| (CONFIGURATION, error.to_string().into()))
         .and_then(|settings| run(&settings));
@@ -109,6 +127,20 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     confine(settings).map_err(configuration)?;
     let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
     announce(&running, tls_listeners).map_err(|error| (UNAVAILABLE, error))?;
+
+    if let Some(pause) = settings.tls.reload.filter(|_| !tls.0.is_empty()) {
+        let tls = tls.clone();
+        // It ends with the process.
+        thread::Builder::new()
+            .name("certificates".to_owned())
+            .spawn(move || {
+                loop {
+                    thread::sleep(pause);
+                    tls.reload_if_changed();
+                }
+            })
+            .map_err(|error| (UNAVAILABLE, error.into()))?;
+    }
 
     thread::scope(|scope| {
         let (_alive, until) = mpsc::channel();
@@ -210,6 +242,7 @@ fn policy(listener: &ListenSettings, login: &LoginSettings, tls: &Tls) -> Policy
 }
 
 /// TLS for the listeners, one for each way of asking for client certificates.
+#[derive(Clone)]
 struct Tls(Vec<(ClientCert, ServerTls)>);
 
 impl Tls {
@@ -230,6 +263,20 @@ impl Tls {
 
     fn reload(&self) -> Result<(), TlsConfigError> {
         self.0.iter().try_for_each(|(_, tls)| tls.reload())
+    }
+
+    /// What cannot be read leaves what was in force in force, and is told once.
+    fn reload_if_changed(&self) {
+        let mut changed = false;
+        for (_, tls) in &self.0 {
+            match tls.reload_if_changed() {
+                Ok(whether) => changed |= whether,
+                Err(error) => log::error!("certificates have changed and were not read again: {error}"),
+            }
+        }
+        if changed {
+            log::info!("certificates have changed: all of TLS read again");
+        }
     }
 }
 
@@ -253,4 +300,19 @@ fn reload(settings: &Settings, users: &Users, tls: &Tls) {
 fn start_log() {
     let filter = ["POP3_LOG", "RUST_LOG"].iter().find_map(|name| std::env::var(name).ok());
     env_logger::Builder::new().parse_filters(filter.as_deref().unwrap_or("info")).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_page_holds_every_option() {
+        pages::looks::page_is_whole(Args::command(), "8");
+    }
+
+    #[test]
+    fn shells_complete_the_options() {
+        pages::looks::completions_are_whole(&Args::command(), "listen-tls");
+    }
 }

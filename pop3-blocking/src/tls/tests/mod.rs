@@ -16,6 +16,7 @@ mod certificates;
 mod identity;
 mod names;
 mod negotiation;
+mod reload;
 
 /// Long enough that only a bug reaches it.
 const LONG: Duration = Duration::from_secs(30);

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::SettingsError;
 use super::listen::{ListenerTable, Place};
 use super::proxy::Others;
@@ -13,7 +15,7 @@ use super::tls::{CertificateTable, ClientCert};
 /// What stands in the file.
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub(super) struct File {
+pub(crate) struct File {
     // Listening.
     pub(super) listen_tls: OneOrMore<Place>,
     pub(super) listen: OneOrMore<Place>,
@@ -29,6 +31,7 @@ pub(super) struct File {
     pub(super) client_ca: OneOrMore<PathBuf>,
     pub(super) client_crl: OneOrMore<PathBuf>,
     pub(super) client_cert_map: OneOrMore<String>,
+    pub(super) reload_seconds: Option<u64>,
     // Logins.
     pub(super) users: Option<PathBuf>,
     /// The program, and its arguments.
@@ -96,8 +99,46 @@ impl File {
     pub(super) fn read(path: &Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-        let mut file: Self = toml::from_str(&text)
+        let file: Self = toml::from_str(&text)
             .map_err(|source| SettingsError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        Ok(file.beside(path))
+    }
+
+    /// What stands in the table of a file. What is wrong with it goes to `wrong`, one message for each option, and
+    /// counts as if it did not stand there.
+    pub(crate) fn examine(table: toml::Table, wrong: &mut Vec<String>) -> Self {
+        let names = Names::of::<Self>();
+        let mut right = toml::Table::new();
+        for (key, value) in table {
+            if !names.contains(&key.as_str()) {
+                wrong.push(unknown("", &key, &names));
+                continue;
+            }
+            let inner = match key.as_str() {
+                "listener" => Names::of::<ListenerTable>(),
+                "certificate" => Names::of::<CertificateTable>(),
+                _ => Vec::new(),
+            };
+            let tables = value.as_array().into_iter().flatten().filter_map(toml::Value::as_table);
+            let odd = tables.flat_map(toml::Table::keys).filter(|name| !inner.contains(&name.as_str()));
+            let before = wrong.len();
+            if !inner.is_empty() {
+                wrong.extend(odd.map(|name| unknown(&format!("in [[{key}]]: "), name, &inner)));
+            }
+            if wrong.len() == before {
+                let alone = toml::Table::from_iter([(key.clone(), value.clone())]);
+                match Self::deserialize(alone) {
+                    Ok(_) => drop(right.insert(key, value)),
+                    Err(error) => wrong.push(format!("{key}: {}", error.message())),
+                }
+            }
+        }
+        Self::deserialize(right).unwrap_or_default()
+    }
+
+    /// With paths that start at the directory of `path`.
+    pub(crate) fn beside(mut self, path: &Path) -> Self {
+        let file = &mut self;
         let base = path.parent().unwrap_or_else(|| Path::new(""));
         let single = [
             &mut file.cert,
@@ -113,6 +154,68 @@ impl File {
         for path in single.into_iter().flatten().chain(certificates).chain(lists).chain(program) {
             *path = base.join(&*path);
         }
-        Ok(file)
+        self
+    }
+}
+
+fn unknown(place: &str, key: &str, names: &[&str]) -> String {
+    let near = nearest(key, names.iter().copied());
+    let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    format!("{place}there is no option {}{hint}", key.escape_debug())
+}
+
+/// The name that `word` is a misspelling of, if it is one.
+pub(crate) fn nearest<'n>(word: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let word = word.to_lowercase().replace('_', "-");
+    let near = names.map(|name| (distance(&word, name), name)).min()?;
+    (near.0 <= 1 + near.1.len() / 5).then_some(near.1)
+}
+
+/// How many letters must be put in, taken out, or be others.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (at, letter) in a.bytes().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], at + 1);
+        for (column, other) in b.bytes().enumerate() {
+            let replaced = diagonal + usize::from(letter != other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// Finds out the names of the fields of a type: what it asks its deserializer for.
+struct Names<'n>(&'n mut &'static [&'static str]);
+
+impl Names<'_> {
+    fn of<T: for<'de> Deserialize<'de>>() -> Vec<&'static str> {
+        let mut names: &'static [&'static str] = &[];
+        // It gets an error, after it has named its fields.
+        drop(T::deserialize(Names(&mut names)));
+        names.to_vec()
+    }
+}
+
+impl<'de> serde::Deserializer<'de> for Names<'_> {
+    type Error = serde::de::value::Error;
+
+    fn deserialize_any<V: serde::de::Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(serde::de::Error::custom("names only"))
+    }
+
+    fn deserialize_struct<V: serde::de::Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Self::Error> {
+        *self.0 = fields;
+        self.deserialize_any(visitor)
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
     }
 }

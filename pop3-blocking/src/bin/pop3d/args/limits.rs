@@ -113,7 +113,7 @@ fn set(limits: &mut Limits, name: &str, value: u64) -> Result<(), SettingsError>
 
 impl LimitArgs {
     /// The command line goes before the file, and an option of its own before `limit`.
-    pub(super) fn settle(self, file: &File) -> Result<LimitSettings, SettingsError> {
+    pub(super) fn settle(self, file: &File, faults: &mut Vec<SettingsError>) -> LimitSettings {
         let mut limits = Limits::default();
         let given: BTreeMap<&str, u64> = file
             .limits
@@ -142,11 +142,15 @@ impl LimitArgs {
             )
             .collect();
         for (name, value) in given {
-            set(&mut limits, name, value)?;
+            let before = limits.clone();
+            if let Err(fault) = set(&mut limits, name, value) {
+                faults.push(fault);
+                limits = before;
+            }
         }
         // A handshake that outlasts the login is none.
         limits.handshake = limits.handshake.min(limits.protocol.login);
-        Ok(LimitSettings(limits))
+        LimitSettings(limits)
     }
 }
 

@@ -105,6 +105,11 @@ pub(crate) struct ListenSettings {
 }
 
 impl ListenArgs {
+    #[cfg(test)]
+    pub(super) const fn is_set(&self) -> bool {
+        !self.listen.is_empty() || !self.listen_tls.is_empty()
+    }
+
     /// All listeners, those with TLS from the first octet before the others.
     pub(super) fn settle(
         self,

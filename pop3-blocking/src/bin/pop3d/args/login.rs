@@ -77,6 +77,7 @@ pub(crate) struct LoginSettings {
     pub(crate) bind_to_certificate: bool,
     pub(crate) token_check: Option<PathBuf>,
     pub(crate) decoy_secret: Option<Vec<u8>>,
+    pub(crate) decoy_secret_file: Option<PathBuf>,
     pub(crate) allow_cleartext: bool,
 }
 
@@ -117,6 +118,7 @@ impl LoginArgs {
             bind_to_certificate: self.bind_to_certificate || file.bind_to_certificate,
             token_check: self.token_check.or_else(|| file.token_check.take()),
             decoy_secret: decoy_secret.as_deref().map(secret).transpose()?,
+            decoy_secret_file: decoy_secret,
             allow_cleartext: self.allow_cleartext_login || file.allow_cleartext_login,
         })
     }

@@ -69,7 +69,7 @@ impl SandboxArgs {
 }
 
 /// The part of a template that is the same for all users.
-fn before_user(template: &Path) -> PathBuf {
+pub(crate) fn before_user(template: &Path) -> PathBuf {
     let same = |part: &std::path::Component<'_>| !part.as_os_str().to_string_lossy().contains("{user}");
     let path: PathBuf = template.components().take_while(same).collect();
     if path.as_os_str().is_empty() { ".".into() } else { path }

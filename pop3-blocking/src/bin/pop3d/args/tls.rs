@@ -1,6 +1,7 @@
 //! Certificates: the server's own, and those of its clients.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pop3_blocking::tls::{CertificateField, CertificateMap, ClientCertificates, ServerTls, ServerTlsBuilder};
 
@@ -41,7 +42,16 @@ pub(crate) struct TlsArgs {
     /// the subject alternative name), cn, email (of the subject) [default: rfc822name,dnsname]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     client_cert_map: Vec<CertificateField>,
+
+    /// Seconds from one look to the next whether certificates, keys, authorities or revocation lists have been replaced;
+    /// they are then read again, as by SIGHUP. A pair that does not fit changes nothing. 0: never, up to 86400
+    /// [default: 60]
+    #[arg(long, value_name = "S")]
+    reload_seconds: Option<u64>,
 }
+
+/// What `--reload-seconds` may be at most: a day.
+const RELOAD_MAX: u64 = 86_400;
 
 /// Whether a client certificate is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, serde::Deserialize)]
@@ -73,6 +83,8 @@ pub(crate) struct TlsSettings {
     client_ca: Vec<PathBuf>,
     client_crl: Vec<PathBuf>,
     pub(crate) map: CertificateMap,
+    /// How often to look for new files; `None`: never.
+    pub(crate) reload: Option<Duration>,
 }
 
 impl TlsArgs {
@@ -85,7 +97,13 @@ impl TlsArgs {
         } else {
             self.client_cert_map
         };
+        let reload = self.reload_seconds.or(file.reload_seconds).unwrap_or(60);
+        if reload > RELOAD_MAX {
+            let (name, value) = ("reload-seconds", reload);
+            return Err(SettingsError::OutOfRange { name, value, least: 0, greatest: RELOAD_MAX });
+        }
         Ok(TlsSettings {
+            reload: (reload > 0).then_some(Duration::from_secs(reload)),
             certificates: certificates(self.cert, self.key, file)?,
             refuse_unknown_names: self.refuse_unknown_names || file.refuse_unknown_names,
             client_cert: self.client_cert.or(file.client_cert).unwrap_or(by_default),
