@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use clap::Parser;
-use pop3_blocking::store::maildir::{PreviousServer, UidlFormat, UidlFormatError};
+use pop3_blocking::store::maildir::{
+    DeletePolicy, DeletePolicyError, PreviousServer, UidlFormat, UidlFormatError,
+};
 use pop3_blocking::tls::UnknownField;
 
 pub(crate) mod file;
@@ -71,6 +73,13 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SERVER")]
     pub(crate) previous_server: Option<String>,
 
+    /// What QUIT does with the messages that a client has deleted. "remove": their files are removed. "move:FOLDER": they
+    /// are moved to a Maildir++ folder of the Maildir, as "move:Trash" to ".Trash", with their flags; it is made if it is
+    /// not there, and nothing is ever removed from it. "keep": they stay where they are, for IMAP, and are hidden from POP3
+    /// for good; the file pop3-hidden in the Maildir names them [default: remove]
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) delete_policy: Option<String>,
+
     #[command(flatten)]
     pub(crate) text: text::TextArgs,
 
@@ -129,6 +138,7 @@ pub(crate) struct Settings {
     pub(crate) login: LoginSettings,
     pub(crate) maildir: PathBuf,
     pub(crate) previous_server: PreviousServer,
+    pub(crate) delete_policy: DeletePolicy,
     pub(crate) text: TextSettings,
     pub(crate) sandbox: Option<SandboxSettings>,
     pub(crate) limits: LimitSettings,
@@ -159,6 +169,7 @@ pub(crate) enum SettingsError {
     SandboxOfAll,
     PreviousServer(String),
     UidlFormat(UidlFormatError),
+    DeletePolicy(DeletePolicyError),
     Limit(String),
     OutOfRange { name: &'static str, value: u64, least: u64, greatest: u64 },
 }
@@ -209,6 +220,7 @@ impl fmt::Display for SettingsError {
                 write!(f, "--previous-server {} is none of any, none, dovecot, courier", name.escape_debug())
             }
             Self::UidlFormat(error) => write!(f, "--previous-server: {error}"),
+            Self::DeletePolicy(error) => write!(f, "--delete-policy: {error}"),
             Self::Limit(name) => write!(f, "there is no limit {}", name.escape_debug()),
             Self::OutOfRange { name: "idle", value, least, .. } if value < least => {
                 write!(f, "limit idle: {value} s is below the {least} s that RFC 1939 demands")
@@ -228,6 +240,7 @@ pub(crate) struct Parts {
     pub(crate) login: Option<LoginSettings>,
     pub(crate) maildir: Option<PathBuf>,
     previous_server: Option<PreviousServer>,
+    delete_policy: Option<DeletePolicy>,
     text: Option<TextSettings>,
     sandbox: Option<Option<SandboxSettings>>,
     limits: Option<LimitSettings>,
@@ -241,6 +254,7 @@ impl Parts {
             login: self.login?,
             maildir: self.maildir?,
             previous_server: self.previous_server?,
+            delete_policy: self.delete_policy?,
             text: self.text?,
             sandbox: self.sandbox?,
             limits: self.limits?,
@@ -278,6 +292,9 @@ impl Options {
         let previous_server = self.previous_server.or_else(|| file.previous_server.take());
         let previous_server = previous_server.as_deref().map_or(Ok(PreviousServer::Any), previous);
         parts.previous_server = noted(previous_server, &mut faults);
+        let policy = self.delete_policy.or_else(|| file.delete_policy.take());
+        let policy = policy.as_deref().map_or(Ok(DeletePolicy::Remove), str::parse);
+        parts.delete_policy = noted(policy.map_err(SettingsError::DeletePolicy), &mut faults);
         parts.text = noted(self.text.settle(&mut file), &mut faults);
         parts.limits = Some(self.limits.settle(&file, &mut faults));
         if let (Some(tls), Some(login), Some(listeners)) = (&parts.tls, &parts.login, &parts.listeners) {
@@ -357,6 +374,22 @@ mod tests {
             assert!(matches!(set(name), Err(SettingsError::PreviousServer(other)) if other == name));
         }
         assert!(matches!(set("dovecot=%v"), Err(SettingsError::UidlFormat(UidlFormatError::NotUnique))));
+    }
+
+    #[test]
+    fn r1939_6_2_what_becomes_of_deleted_messages_is_told_by_name() {
+        let set = |text: &str| {
+            let settings = settle(&[&BASE[..], &["--delete-policy", text]].concat());
+            settings.map(|settings| settings.delete_policy)
+        };
+        assert_eq!(settle(&BASE).unwrap().delete_policy, DeletePolicy::Remove);
+        assert_eq!(set("keep").unwrap(), DeletePolicy::Keep);
+        assert_eq!(set("move:.Trash").unwrap(), "move:Trash".parse().unwrap());
+        for text in ["move:", "move:../new", "archive"] {
+            assert!(matches!(set(text), Err(SettingsError::DeletePolicy(_))), "{text}");
+        }
+        let file = from_file("listen = \"127.0.0.1:0\"\ndelete-policy = \"keep\"\n").unwrap();
+        assert_eq!(file.delete_policy, DeletePolicy::Keep);
     }
 
     #[test]

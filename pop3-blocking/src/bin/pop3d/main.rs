@@ -98,6 +98,7 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     let users = Arc::new(Users::new(passwords, settings.tls.map.clone(), tokens));
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
     let store = store.previous_server(settings.previous_server.clone());
+    let store = store.delete_policy(settings.delete_policy.clone());
     let tls = Tls::new(settings).map_err(|error| configuration(error.into()))?;
 
     // Before the sockets are open, so that no signal finds the default action once somebody may rely on it.

@@ -36,6 +36,12 @@ pub(super) enum Call<'a> {
     Remove(Option<Place>, &'a [u8]),
     /// Makes the names in a directory durable.
     SyncDir(Option<Place>),
+    /// Makes a directory of a folder, by its path.
+    MakeFolder(&'a str),
+    /// Gives a message a second name, in `cur` of a folder.
+    Link(Place, &'a [u8], &'a str, &'a [u8]),
+    /// Makes the names in a directory of a folder durable, or those of the Maildir itself.
+    SyncFolder(&'a str),
 }
 
 /// Makes a call.
@@ -75,7 +81,7 @@ const fn deed(call: Call<'_>) -> crate::failpoint::Deed {
         Call::ReadList | Call::ReadMessage => Deed::Read,
         Call::Write(_) => Deed::Write,
         Call::Sync(_) => Deed::Sync,
-        Call::SyncDir(_) => Deed::SyncNames,
+        Call::SyncDir(_) | Call::SyncFolder(_) => Deed::SyncNames,
         _ => Deed::Other,
     }
 }

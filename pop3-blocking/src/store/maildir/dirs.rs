@@ -170,7 +170,7 @@ impl Dirs {
 }
 
 /// The facts about what a name in `dir` stands for.
-fn look(dir: &File, name: &[u8]) -> Result<Stat, Errno> {
+pub(super) fn look(dir: &File, name: &[u8]) -> Result<Stat, Errno> {
     call(Call::Look, || statat(dir, name, AtFlags::SYMLINK_NOFOLLOW))
 }
 

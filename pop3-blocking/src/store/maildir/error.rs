@@ -48,6 +48,10 @@ pub enum MaildirError {
     },
     /// A message is none that the scan gave.
     NotListed,
+    /// The list of hidden messages is damaged: `pop3-hidden` in the Maildir. Who removes it gives them back to POP3.
+    HiddenDamaged,
+    /// The list of hidden messages would be, or is, larger than 64 MiB.
+    TooManyHidden,
     /// Other programs rename a file faster than it can be removed.
     Restless,
 }
@@ -68,6 +72,7 @@ impl MaildirError {
         match self {
             Self::UserName | Self::Missing { .. } | Self::NotRegular { .. } => true,
             Self::TooManyMessages { .. } | Self::ListVersion | Self::NotListed => true,
+            Self::HiddenDamaged | Self::TooManyHidden => true,
             Self::Restless | Self::ListNotStored { .. } => false,
             Self::Io { source, .. } => matches!(
                 source.raw_os_error().map(Errno::from_raw_os_error),
@@ -107,6 +112,8 @@ impl fmt::Display for MaildirError {
             Self::ListVersion => f.write_str("list of unique-ids was written by a later version"),
             Self::ListNotStored { source } => write!(f, "ids of new messages cannot be stored: {source}"),
             Self::NotListed => f.write_str("message is none that the scan gave"),
+            Self::HiddenDamaged => f.write_str("list of hidden messages, pop3-hidden, is damaged"),
+            Self::TooManyHidden => f.write_str("list of hidden messages is larger than 64 MiB"),
             Self::Restless => f.write_str("other programs keep renaming a message"),
         }
     }

@@ -13,6 +13,7 @@ use rustix::fs::FileType;
 use super::MaildirError;
 use super::calls::Reading;
 use super::dirs::{Dirs, Place};
+use super::hidden::Hidden;
 use super::name::{Arrival, base_of};
 use super::uid_list::{Line, Surrogate};
 use super::unique_ids::UniqueIds;
@@ -157,10 +158,12 @@ impl Index {
         &mut self,
         dirs: &Dirs,
         pass: u8,
+        hidden: &mut Hidden,
         skipped: &mut Skipped,
     ) -> Result<(), MaildirError> {
         for place in Place::ALL {
             dirs.walk(place, &mut |name, kind| match base_of(name) {
+                Ok(base) if kind == FileType::RegularFile && hidden.holds(base) => Ok(()),
                 Ok(base) if kind == FileType::RegularFile => self.push(name, base.len(), place, pass),
                 Ok(_) => {
                     skipped.note(pass, place, name, kind_of(kind));
@@ -548,7 +551,7 @@ mod tests {
         }
         let mut index = Index::new(100);
         for pass in 1..=3 {
-            index.collect(&dirs, pass, &mut Skipped::default()).unwrap();
+            index.collect(&dirs, pass, &mut Hidden::default(), &mut Skipped::default()).unwrap();
         }
         assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (100, 0));
         index.settle(&dirs, 3, true).unwrap();
@@ -575,11 +578,11 @@ mod tests {
         }
         for (sure, left) in [(false, 3), (true, 2)] {
             let mut index = Index::new(9);
-            index.collect(&dirs, 1, &mut Skipped::default()).unwrap();
+            index.collect(&dirs, 1, &mut Hidden::default(), &mut Skipped::default()).unwrap();
             assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (3, 0));
             std::fs::rename(path("new/1.1.h"), path("tmp/1.1.h")).unwrap();
             std::fs::rename(path("new/2.1.h"), path("tmp/2.1.h")).unwrap();
-            index.collect(&dirs, 2, &mut Skipped::default()).unwrap();
+            index.collect(&dirs, 2, &mut Hidden::default(), &mut Skipped::default()).unwrap();
             std::fs::rename(path("tmp/1.1.h"), path("new/1.1.h")).unwrap();
             index.settle(&dirs, 2, sure).unwrap();
             assert_eq!(index.entries().len(), left, "{sure}");

@@ -7,8 +7,11 @@ use std::path::PathBuf;
 use pop3_proto::body::BodyRules;
 
 use super::MaildirError;
-use super::calls::Reading;
+use super::calls::{Call, Reading, call};
+use super::delete_policy::DeletePolicy;
 use super::dirs::{Dirs, Place};
+use super::folder::OpenFolder;
+use super::hidden::Hidden;
 use super::index::{Entry, Header as HeaderKind, Index, Recognised, Skipped};
 use super::lock::Lock;
 use super::name::base_of;
@@ -18,6 +21,8 @@ use super::unique_ids::UniqueIds;
 use crate::store::{
     CommitError, Committed, Maildrop, Message, Meta, Plan, StoreError, SurrogateReader, Utf8Headers,
 };
+
+mod kept;
 
 /// How often the directories are read until nothing moves.
 const PASSES: u8 = 4;
@@ -31,6 +36,9 @@ pub struct OpenMaildir {
     max_messages: u32,
     headers: Utf8Headers,
     previous: PreviousServer,
+    delete_policy: DeletePolicy,
+    /// What the scan passed over.
+    hidden: Hidden,
     index: Index,
     /// What the list of unique-ids says; `None` before the scan.
     header: Option<Header>,
@@ -68,12 +76,20 @@ impl OpenMaildir {
             max_messages,
             headers,
             previous,
+            delete_policy: DeletePolicy::Remove,
+            hidden: Hidden::default(),
             index: Index::default(),
             header: None,
             drops_lines: false,
             skipped: 0,
             lock,
         }
+    }
+
+    /// The maildrop, with what its commit does.
+    pub(super) fn with_delete_policy(mut self, delete_policy: DeletePolicy) -> Self {
+        self.delete_policy = delete_policy;
+        self
     }
 
     /// How many entries of `new` and `cur` the scan skipped because they are no messages: no regular files, or with
@@ -85,13 +101,14 @@ impl OpenMaildir {
     /// Reads directories and list until they agree.
     fn read(&mut self) -> Result<(Index, Known), MaildirError> {
         let mut index = Index::new(self.max_messages);
+        self.hidden = Hidden::read(&self.dirs.root)?;
         let mut skipped = Skipped::default();
         let mut counted = 0;
         let mut pass = 0;
         let (mut known, sure) = loop {
             pass += 1;
             let before = self.dirs.stamp()?;
-            index.collect(&self.dirs, pass, &mut skipped)?;
+            index.collect(&self.dirs, pass, &mut self.hidden, &mut skipped)?;
             let quiet = self.dirs.stamp()? == before;
             let known = self.recognise(&mut index, pass)?;
             let (read, vanished) = index.measure(&self.dirs, self.rules)?;
@@ -214,6 +231,10 @@ impl OpenMaildir {
         if self.drops_lines {
             // A removal that is not durable yet may be undone by a power failure: the message needs its line until then.
             self.sync_names().map_err(io::Error::other)?;
+            if !self.hidden.is_empty() {
+                // Nor, perhaps, is the file durable that hides it.
+                call(Call::SyncDir(None), || self.dirs.root.sync_all())?;
+            }
         }
         // A list that knows no more than that stays readable for earlier versions.
         let format = match self.index.unique_ids().len() {
@@ -251,9 +272,13 @@ impl OpenMaildir {
         }
     }
 
-    /// Removes all files with one of `bases`, which are sorted, wherever they stand now. Returns the first fault of
-    /// each base.
-    fn hunt(&self, bases: &[&[u8]]) -> Result<Vec<Option<MaildirError>>, MaildirError> {
+    /// Removes all files with one of `bases`, which are sorted, wherever they stand now, after they got a second name in
+    /// `folder`, if there is one. Returns the first fault of each base.
+    fn hunt(
+        &self,
+        bases: &[&[u8]],
+        folder: Option<&OpenFolder<'_>>,
+    ) -> Result<Vec<Option<MaildirError>>, MaildirError> {
         let mut faults: Vec<Option<MaildirError>> = bases.iter().map(|_| None).collect();
         let mut found: Vec<(usize, Place, Vec<u8>)> = Vec::new();
         for _ in 0..PASSES {
@@ -272,7 +297,9 @@ impl OpenMaildir {
                 return Ok(faults);
             }
             for (at, place, name) in &found {
-                if let (Err(error), Some(fault)) = (self.dirs.remove(*place, name), faults.get_mut(*at)) {
+                let kept = folder.map_or(Ok(()), |folder| folder.keep(*place, name));
+                let removed = kept.and_then(|()| self.dirs.remove(*place, name));
+                if let (Err(error), Some(fault)) = (removed, faults.get_mut(*at)) {
                     fault.get_or_insert(error);
                 }
             }
@@ -301,7 +328,12 @@ impl OpenMaildir {
                 Err(error) => outcome.fault(1, error),
             }
         });
-        self.remove_elsewhere(elsewhere, &mut removed, &mut outcome);
+        self.remove_elsewhere(elsewhere, None, &mut removed, &mut outcome);
+        self.finish(removed, outcome)
+    }
+
+    /// Makes removals durable.
+    fn finish(&self, mut removed: Vec<usize>, mut outcome: Outcome) -> Outcome {
         // Both directories: what was gone already may have been removed by a program that does not wait.
         if !removed.is_empty() {
             if let Err(error) = self.sync_names() {
@@ -316,14 +348,20 @@ impl OpenMaildir {
     }
 
     /// Removes messages that do not stand where the scan saw them, or not only there.
-    fn remove_elsewhere(&self, mut missed: Vec<usize>, removed: &mut Vec<usize>, outcome: &mut Outcome) {
+    fn remove_elsewhere(
+        &self,
+        mut missed: Vec<usize>,
+        folder: Option<&OpenFolder<'_>>,
+        removed: &mut Vec<usize>,
+        outcome: &mut Outcome,
+    ) {
         if missed.is_empty() {
             return;
         }
         let base = |at: &usize| self.index.entry(*at).map_or(&[][..], |entry| self.index.base(entry));
         missed.sort_unstable_by(|a, b| base(a).cmp(base(b)));
         let bases: Vec<&[u8]> = missed.iter().map(base).collect();
-        match self.hunt(&bases) {
+        match self.hunt(&bases, folder) {
             Ok(faults) => {
                 for (at, fault) in missed.into_iter().zip(faults) {
                     match fault {
@@ -414,7 +452,11 @@ impl Maildrop for OpenMaildir {
     }
 
     fn commit(mut self: Box<Self>, plan: &dyn Plan) -> Result<Committed, CommitError> {
-        let outcome = self.remove(plan);
+        let outcome = match &self.delete_policy {
+            DeletePolicy::Remove => self.remove(plan),
+            DeletePolicy::MoveTo(folder) => self.move_away(plan, folder),
+            DeletePolicy::Keep => self.hide(plan),
+        };
         let removed = u32::try_from(outcome.uids.len()).unwrap_or(u32::MAX);
         if let (Some(header), true) = (self.header, removed > 0) {
             // The messages are gone for good, and that is what was asked. A line too many goes at the next scan.

@@ -1,8 +1,8 @@
 //! Maildir as the server's store (RFC 1939 sections 4, 6 and 7).
 //!
 //! A [`MaildirStore`] serves what other programs deliver to `new` and leaves everything where it stands: nothing is
-//! renamed, no flag is set. Two files are its own, in the Maildir beside `new` and `cur`: `pop3-lock` and
-//! `pop3-uidlist`. A delivery agent or an IMAP server may work in the same Maildir at the same time.
+//! renamed, no flag is set. Files of its own, in the Maildir beside `new` and `cur`, are `pop3-lock`, `pop3-uidlist` and,
+//! with [`DeletePolicy::Keep`], `pop3-hidden`. A delivery agent or an IMAP server may work in the same Maildir at the same time.
 //!
 //! # Promises
 //!
@@ -36,6 +36,9 @@
 //!   tried all the same, and the answer is `-ERR`; so it is if a sync fails, though the names are gone for all to see.
 //! - A message that comes back has the unique-id it had: its line leaves the list only after its removal was synced. The
 //!   one exception is a disk that lost the removal in a sync that failed, and then forgot it in a power failure.
+//! - With [`DeletePolicy::MoveTo`] a message has its name in the folder, synced with the folder itself, before the one in
+//!   `new` or `cur` goes: it is whole in one of them or in both. With [`DeletePolicy::Keep`] all marked messages are hidden
+//!   or none.
 //! - The list is replaced as a whole, and no id is told before the list that holds it was synced; not by a later session
 //!   either, should the one that wrote it have died before it could.
 //! - The lock goes with the process.
@@ -60,10 +63,13 @@ use super::{OpenContext, OpenError, Store};
 use crate::auth::Identity;
 
 mod calls;
+mod delete_policy;
 mod dirs;
 mod error;
+mod folder;
 #[cfg(feature = "__fuzzing")]
 pub(crate) mod fuzzing;
+mod hidden;
 mod index;
 mod lines;
 mod lock;
@@ -78,6 +84,7 @@ mod unique_ids;
 #[cfg(test)]
 mod tests;
 
+pub use delete_policy::{DeletePolicy, DeletePolicyError, Folder, FolderError};
 use dirs::Dirs;
 pub use error::MaildirError;
 use lock::Lock;
@@ -105,6 +112,7 @@ pub struct MaildirStore {
     max_messages: u32,
     create_missing: bool,
     previous: PreviousServer,
+    delete_policy: DeletePolicy,
 }
 
 impl MaildirStore {
@@ -125,6 +133,7 @@ impl MaildirStore {
             max_messages: MAX_MESSAGES,
             create_missing: false,
             previous: PreviousServer::Any,
+            delete_policy: DeletePolicy::Remove,
         })
     }
 
@@ -167,6 +176,13 @@ impl MaildirStore {
         self.previous = server;
         self
     }
+
+    /// Sets what `QUIT` does with the messages marked as deleted; they are removed unless set.
+    #[must_use]
+    pub fn delete_policy(mut self, policy: DeletePolicy) -> Self {
+        self.delete_policy = policy;
+        self
+    }
 }
 
 impl Store for MaildirStore {
@@ -184,7 +200,8 @@ impl Store for MaildirStore {
             self.max_messages,
             cx.utf8_headers,
             self.previous.clone(),
-        ))
+        )
+        .with_delete_policy(self.delete_policy.clone()))
     }
 
     fn follows_utf8_headers(&self) -> bool {
@@ -200,6 +217,7 @@ impl fmt::Debug for MaildirStore {
             .field("max_messages", &self.max_messages)
             .field("create_missing", &self.create_missing)
             .field("previous", &self.previous)
+            .field("delete_policy", &self.delete_policy)
             .finish()
     }
 }

@@ -47,6 +47,7 @@ pub(crate) struct File {
     // Mail.
     pub(super) maildir: Option<PathBuf>,
     pub(super) previous_server: Option<String>,
+    pub(super) delete_policy: Option<String>,
     pub(super) utf8: Option<Utf8>,
     pub(super) lenient_utf8: bool,
     pub(super) language: Option<String>,

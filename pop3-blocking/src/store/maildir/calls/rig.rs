@@ -100,6 +100,12 @@ fn repeat(call: Call<'_>, mirror: &ModelFs) {
         Call::Rename(from, to) => mirror.rename(&own(from), &own(to)).unwrap(),
         Call::Remove(place, name) => mirror.remove(&path(place, name)).unwrap(),
         Call::SyncDir(place) => drop(mirror.sync_dir(&path(place, b""))),
+        Call::MakeFolder(path) => mirror.create_dir(&own(path)).unwrap(),
+        Call::Link(place, name, folder, to) => {
+            let to = own(folder).join("cur").join(OsStr::from_bytes(to));
+            mirror.link(&path(Some(place), name), &to).unwrap();
+        }
+        Call::SyncFolder(path) => drop(mirror.sync_dir(&own(path))),
         _ => {}
     }
 }

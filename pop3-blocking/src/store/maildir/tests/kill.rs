@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::sync::Arc;
 
-use super::sweep::{End, Scene, World, calls, serve};
+use super::sweep::{End, Fate, Scene, World, calls, serve};
 use super::*;
 use crate::failpoint::{Plan, What};
 
@@ -27,12 +27,12 @@ fn dying() {
 #[test]
 fn r37_a_process_killed_at_any_call_loses_nothing() {
     for scene in [Scene::First, Scene::Later] {
-        let calls = calls(scene, End::Quit).len();
+        let calls = calls(scene, Fate::Removed, End::Quit).len();
         let deaths = (0..calls).map(|at| (at, false)).chain([(calls - 1, true)]);
         let mut acknowledged = 0;
         for (at, after) in deaths {
             let context = format!("{scene:?} killed at call {at} of {calls}");
-            let mut world = World::new(scene);
+            let mut world = World::new(scene, Fate::Removed);
             // Nothing is known of what the child syncs.
             world.disk = None;
             let dir = world.fixture.dir.path();

@@ -19,6 +19,7 @@ use crate::store::testing::{Marks, list, open, read};
 use crate::store::{CommitError, Committed, Maildrop, StoreError};
 
 mod commit;
+mod delete_policy;
 pub(super) mod files;
 mod hostile;
 mod kill;

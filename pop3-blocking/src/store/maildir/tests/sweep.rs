@@ -1,7 +1,7 @@
 //! Whole sessions, from the login to `QUIT`, with a fault or an end at every call to the file system.
 //!
 //! What must hold at every point (R35, R37, R38): each message is whole or gone; none is gone that was not marked, or
-//! without `QUIT`; `+OK` to `QUIT` means that all marked messages are gone for good; unique-ids stay with their messages
+//! without `QUIT`; one that is to be moved or hidden is never gone; `+OK` to `QUIT` means that all marked messages are gone for good; unique-ids stay with their messages
 //! and are never given twice; the next session has the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,6 +15,7 @@ use super::super::calls::rig::{set_mirror, set_plan};
 use super::*;
 use crate::Untimed;
 use crate::auth::MemoryUsers;
+use crate::delivery::fs::Fs as _;
 use crate::delivery::model::{Crash, ModelFs};
 use crate::failpoint::{Deed, Plan, What, check_readme};
 use crate::server::{Limits, Policy, Server};
@@ -27,6 +28,18 @@ pub(super) enum Scene {
     /// One with a list of unique-ids, in which a message has been removed, one delivered, and one moved since.
     Later,
 }
+
+/// What becomes of the messages that a session marks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    Removed,
+    /// They are moved to the folder [`FOLDER`].
+    Moved,
+    Hidden,
+}
+
+/// The directory of the folder.
+const FOLDER: &str = ".Trash";
 
 /// How a session ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +76,7 @@ type Told = BTreeMap<String, usize>;
 
 /// A Maildir on disk, what the disk holds of it for sure, and what clients know.
 pub(super) struct World {
+    fate: Fate,
     pub(super) fixture: Fixture,
     /// `None`: nobody asks.
     pub(super) disk: Option<ModelFs>,
@@ -73,8 +87,8 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(scene: Scene) -> Self {
-        let fixture = Fixture::within(TempDir::in_memory());
+    pub(super) fn new(scene: Scene, fate: Fate) -> Self {
+        let fixture = Self::fixture(fate);
         for name in FIRST {
             fixture.deliver(name, content(digit_in(&name[4..])));
         }
@@ -97,20 +111,36 @@ impl World {
         if let Ok(list) = fs::read(fixture.list_file()) {
             disk.place("/pop3-uidlist", Some(&list));
         }
-        Self { fixture, disk: Some(disk), told, haunted: BTreeSet::new() }
+        Self { fate, fixture, disk: Some(disk), told, haunted: BTreeSet::new() }
+    }
+
+    fn fixture(fate: Fate) -> Fixture {
+        let fixture = Fixture::within(TempDir::in_memory());
+        let policy = match fate {
+            Fate::Removed => DeletePolicy::Remove,
+            Fate::Moved => DeletePolicy::MoveTo(Folder::new(FOLDER).unwrap()),
+            Fate::Hidden => DeletePolicy::Keep,
+        };
+        Fixture { store: fixture.store.clone().delete_policy(policy), ..fixture }
     }
 
     /// The world after a power failure.
     fn after(&self, crash: Crash) -> Self {
-        let fixture = Fixture::within(TempDir::in_memory());
+        let fixture = Self::fixture(self.fate);
         let disk = self.disk.as_ref().unwrap().crashed(crash);
-        for dir in ["", "new", "cur"] {
+        for dir in [FOLDER, ".Trash/tmp", ".Trash/new", ".Trash/cur"] {
+            if disk.is_dir(Path::new(&format!("/{dir}"))).unwrap() {
+                fs::create_dir(fixture.path(dir)).unwrap();
+            }
+        }
+        for dir in ["", "new", "cur", ".Trash/cur"] {
             for (path, content) in disk.contents(&format!("/{dir}")) {
                 let path = fixture.path(path.strip_prefix("/").unwrap());
                 fs::write(path, content).unwrap();
             }
         }
-        Self { fixture, disk: Some(disk), told: self.told.clone(), haunted: self.haunted.clone() }
+        let (told, haunted) = (self.told.clone(), self.haunted.clone());
+        Self { fate: self.fate, fixture, disk: Some(disk), told, haunted }
     }
 
     /// Serves one session, with `plan` for its calls.
@@ -132,8 +162,20 @@ impl World {
 
     /// The messages that are there, all of which must be whole.
     fn messages(&self, context: &str) -> BTreeSet<usize> {
+        self.messages_in(&["new", "cur"], context)
+    }
+
+    /// The messages in the folder, all of which must be whole.
+    fn moved(&self, context: &str) -> BTreeSet<usize> {
+        if !self.fixture.path(".Trash/cur").is_dir() {
+            return BTreeSet::new();
+        }
+        self.messages_in(&[".Trash/cur"], context)
+    }
+
+    fn messages_in(&self, dirs: &[&str], context: &str) -> BTreeSet<usize> {
         let mut found = BTreeSet::new();
-        for dir in ["new", "cur"] {
+        for dir in dirs {
             for name in self.fixture.names(dir) {
                 let digit = digit_in(&name);
                 let there = fs::read(self.fixture.path(format!("{dir}/{name}"))).unwrap();
@@ -149,6 +191,30 @@ impl World {
     pub(super) fn check(&mut self, scene: Scene, end: End, replies: &Replies, context: &str) {
         let all: &[usize] = if scene == Scene::First { &[1, 2, 3, 4, 5, 6] } else { &[1, 2, 3, 4, 5, 6, 8] };
         let there = self.messages(context);
+        let moved = self.moved(context);
+        match self.fate {
+            Fate::Removed => {}
+            Fate::Moved => {
+                let kept: BTreeSet<usize> = there.union(&moved).copied().collect();
+                assert_eq!(kept.len(), all.len(), "{context}: neither there nor moved: {kept:?}");
+            }
+            Fate::Hidden => assert_eq!(there.len(), all.len(), "{context}: {there:?}"),
+        }
+        assert!(moved.is_subset(&replies.marked), "{context}: moved: {moved:?}");
+        if replies.committed && self.fate == Fate::Moved {
+            assert_eq!(moved, replies.marked, "{context}");
+        }
+        set_mirror(self.disk.clone());
+        let listed = self.fixture.listed();
+        set_mirror(None);
+        let found: BTreeSet<_> = listed.iter().map(|(octets, _)| digit_of(*octets)).collect();
+        assert_eq!(found.len(), listed.len(), "{context}: listed twice");
+        if self.fate == Fate::Hidden {
+            assert!(found.is_subset(&there), "{context}");
+        } else {
+            assert_eq!(found, there, "{context}");
+        }
+        let there = found;
         for digit in all.iter().filter(|digit| !there.contains(digit)) {
             assert_eq!(end, End::Quit, "{context}: message {digit} is gone without QUIT");
             assert!(replies.marked.contains(digit), "{context}: message {digit} is gone and was not marked");
@@ -158,11 +224,6 @@ impl World {
             let left: Vec<_> = replies.marked.intersection(&there).collect();
             assert!(left.is_empty(), "{context}: +OK to QUIT, and {left:?} are there");
         }
-        set_mirror(self.disk.clone());
-        let listed = self.fixture.listed();
-        set_mirror(None);
-        let found: BTreeSet<_> = listed.iter().map(|(octets, _)| digit_of(*octets)).collect();
-        assert_eq!((found, listed.len()), (there.clone(), there.len()), "{context}");
         learn(&mut self.told, &self.haunted, &listed, context);
     }
 
@@ -176,7 +237,15 @@ impl World {
         let all: Vec<u32> = (1..=u32::try_from(listed.len()).unwrap()).collect();
         let done = Box::new(maildrop).commit(&Marks::of(&listed, &all));
         assert_eq!(done.unwrap(), Committed::new(all.len() as u32), "{context}");
-        assert!(self.messages(context).is_empty(), "{context}");
+        assert_eq!(self.fixture.listed(), [], "{context}");
+        match self.fate {
+            Fate::Removed => assert!(self.messages(context).is_empty(), "{context}"),
+            Fate::Moved => {
+                let left = self.messages(context);
+                assert!(left.is_empty() && self.moved(context).len() >= all.len(), "{context}");
+            }
+            Fate::Hidden => assert!(self.messages(context).len() >= all.len(), "{context}"),
+        }
     }
 }
 
@@ -295,13 +364,13 @@ impl Write for Shared {
 }
 
 /// What the calls of a session do; all goes well without a fault.
-pub(super) fn calls(scene: Scene, end: End) -> Vec<Deed> {
+pub(super) fn calls(scene: Scene, fate: Fate, end: End) -> Vec<Deed> {
     let plan = Arc::new(Plan::new(usize::MAX, What::Nothing));
-    let mut world = World::new(scene);
+    let mut world = World::new(scene, fate);
     let replies = world.serve(end, &plan);
     assert!(replies.logged_in && replies.committed == (end == End::Quit), "{replies:?}");
     assert_eq!(replies.marked.len(), 4);
-    let context = format!("{scene:?} {end:?} without a fault");
+    let context = format!("{scene:?} {fate:?} {end:?} without a fault");
     world.check(scene, end, &replies, &context);
     world.check_to_the_end(&context);
     plan.deeds()
@@ -329,14 +398,14 @@ const POWER: [Crash; 5] = [
 
 /// One fault at each call; then the power fails, or the next session comes first, or both. Tells how many calls and how
 /// many faults there were.
-fn sweep(scene: Scene, end: End) -> (usize, usize) {
-    let deeds = calls(scene, end);
+fn sweep(scene: Scene, fate: Fate, end: End) -> (usize, usize) {
+    let deeds = calls(scene, fate, end);
     let mut faults = 0;
     for what in WHATS {
         let mut noticed = 0;
         for (at, _) in (0..).zip(&deeds).filter(|(_, deed)| what.concerns(**deed)) {
-            let context = format!("{scene:?} {end:?} {what:?} {at}/{}", deeds.len());
-            let mut world = World::new(scene);
+            let context = format!("{scene:?} {fate:?} {end:?} {what:?} {at}/{}", deeds.len());
+            let mut world = World::new(scene, fate);
             let replies = world.serve(end, &Arc::new(Plan::new(at, what)));
             faults += 1;
             noticed += usize::from(!replies.logged_in || replies.refused);
@@ -364,9 +433,15 @@ fn sweep(scene: Scene, end: End) -> (usize, usize) {
 
 #[test]
 fn r37_a_session_with_every_call_failing_or_the_last() {
-    let parts = [(Scene::First, End::Quit), (Scene::Later, End::Quit), (Scene::Later, End::Lost)];
+    let parts = [
+        (Scene::First, Fate::Removed, End::Quit),
+        (Scene::Later, Fate::Removed, End::Quit),
+        (Scene::Later, Fate::Removed, End::Lost),
+        (Scene::Later, Fate::Moved, End::Quit),
+        (Scene::Later, Fate::Hidden, End::Quit),
+    ];
     let counts = std::thread::scope(|scope| {
-        let threads = parts.map(|(scene, end)| scope.spawn(move || sweep(scene, end)));
+        let threads = parts.map(|(scene, fate, end)| scope.spawn(move || sweep(scene, fate, end)));
         threads.map(|thread| thread.join().unwrap())
     });
     let points: usize = counts.iter().map(|(points, _)| points).sum();
