@@ -16,7 +16,11 @@ const WHATS: [&str; 6] = ["die-before", "full", "fail", "lie", "short", "interru
 enum To {
     Maildir,
     Mbox,
+    /// A command that keeps each message in a file of its own.
+    Pipe,
 }
+
+const MDA: &str = "pipe:sh -c 'f=$(mktemp part.XXXXXX); cat > $f; mv $f got.$f'";
 
 /// A server that looks at what is here when it is told to delete.
 struct Watched {
@@ -60,6 +64,7 @@ impl Watched {
         let to = match self.to {
             To::Maildir => "maildir:Mail",
             To::Mbox => "mbox:box",
+            To::Pipe => MDA,
         };
         let state = journal(&self.home).into_os_string().into_string().unwrap();
         let args = ["--to", to, "--state", &state, "--delete", "--quiet"];
@@ -75,6 +80,11 @@ fn journal(home: &Home) -> PathBuf {
     home.path("journal")
 }
 
+/// The messages with LF line ends.
+fn forms() -> Vec<String> {
+    sent().into_iter().map(|text| String::from_utf8(text).unwrap().replace("\r\n", "\n")).collect()
+}
+
 /// The numbers of the messages that are here, as often as they are.
 fn here(home: &Home, to: To, context: &str) -> Vec<usize> {
     match to {
@@ -82,12 +92,19 @@ fn here(home: &Home, to: To, context: &str) -> Vec<usize> {
             .into_iter()
             .flat_map(|(number, count)| std::iter::repeat_n(number, count))
             .collect(),
+        To::Pipe => std::fs::read_dir(home.path(""))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with("got."))
+            .map(|entry| std::fs::read_to_string(entry.path()).unwrap())
+            .map(|text| {
+                let whole = forms().iter().position(|form| *form == text);
+                whole.unwrap_or_else(|| panic!("{context}: the command got a message that is not whole")) + 1
+            })
+            .collect(),
         To::Mbox => {
             let mbox = String::from_utf8(std::fs::read(home.path("box")).unwrap_or_default()).unwrap();
-            let forms: Vec<String> = sent()
-                .into_iter()
-                .map(|text| String::from_utf8(text).unwrap().replace("\r\n", "\n"))
-                .collect();
+            let forms = forms();
             mbox.split("From MAILER-DAEMON ")
                 .skip(1)
                 // The date, and the empty line behind. A torn message at the end is for the next run to cut.
@@ -155,4 +172,17 @@ fn pb_c19_fetch_with_every_call_failing_or_the_last() {
     );
     println!("pop3 fetch: {figure}");
     check_readme(&figure);
+}
+
+#[test]
+fn pb_c19_fetch_into_a_command_with_every_call_failing_or_the_last() {
+    let count = sweep(To::Pipe);
+    assert!(count.points > 0 && count.runs >= count.points * WHATS.len());
+    println!(
+        "pop3 fetch into a command: {} points, {} runs with {} kinds of fault: 0 lost, 0 truncated, {} duplicates",
+        count.points,
+        count.runs,
+        WHATS.len(),
+        count.duplicates
+    );
 }
