@@ -95,6 +95,16 @@ fn a_dry_run_tells_and_does_nothing() {
     let other = home.pop3("fetch", &fake, &["--dry-run", "--to", "mbox:in", "--state", &home.text("new")]);
     assert!(other.expect(0).last().contains("would fetch 4 ("), "{other:?}");
     assert!(!home.path("new").exists() && !home.path("in").exists());
+
+    // A run would take an id that stands twice out of the journal.
+    let before = journal();
+    let mut twice = maildrop();
+    twice[1].0 = twice[0].0.clone();
+    fake.put(twice);
+    home.pop3("fetch", &fake, &dry).expect(0);
+    assert_eq!(journal(), before);
+    home.fetch(&fake, &["--max", "1", "--quiet"]).expect(0);
+    assert_ne!(journal(), before, "so that the line above says something");
 }
 
 #[test]
