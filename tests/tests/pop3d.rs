@@ -350,6 +350,23 @@ fn pb_s55_certificates_that_are_replaced_are_read_without_being_told() {
 }
 
 #[test]
+fn r1939_6_2_deleted_messages_are_moved_or_hidden_as_the_option_says() {
+    let certs = Certs::new();
+    for (policy, left, moved) in [("move:Trash", 0, 1), ("keep", 1, 0), ("remove", 0, 0)] {
+        let server = Pop3d::start(&certs, &alice(), &["--delete-policy", policy]);
+        let login = || connect(&server, &trust(&certs)).login("alice@example.net", "secret").unwrap();
+        let mut session = login();
+        let first = session.list().unwrap()[0].number;
+        session.delete(first).unwrap();
+        assert!(matches!(session.quit(), Outcome::Committed), "{policy}");
+        assert_eq!(login().stat().unwrap().messages, 0, "{policy}");
+        assert_eq!(server.count("alice@example.net"), left, "{policy}");
+        let folder = server.maildir("alice@example.net").join(".Trash/cur");
+        assert_eq!(fs::read_dir(folder).map_or(0, Iterator::count), moved, "{policy}");
+    }
+}
+
+#[test]
 fn check_says_what_is_wrong_by_lines_and_exit_code() {
     let dir = TempDir::new("check");
     fs::create_dir(dir.join("mail")).unwrap();
