@@ -158,6 +158,8 @@ fn serve(args: &Serve, database: &Database) -> Result<(), Box<dyn Error>> {
         policy = policy.behind_proxies(TrustedProxies::new(args.behind.iter().copied()));
     }
     let mut limits = Limits::default();
+    // Those that have logged in, and as many as usual that have not.
+    limits.connections += args.sessions;
     limits.connections_per_address = args.sessions_per_address;
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let secret = users.decoy_secret().to_vec();

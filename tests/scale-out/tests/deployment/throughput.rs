@@ -64,7 +64,7 @@ fn throughput() {
             let count = (round + turn) % 3 + 1;
             let servers: Vec<Server> = (0..count).map(|_| Server::start(&mail, &options)).collect();
             let addresses: Vec<SocketAddr> = servers.iter().map(|server| server.address).collect();
-            let Some(haproxy) = Haproxy::start(&addresses, "inter 1h maxconn 60") else { return };
+            let Some(haproxy) = Haproxy::start(&addresses, "maxconn 60") else { return };
             let used = || {
                 let servers: f64 = servers.iter().map(|server| seconds(server.pid())).sum();
                 [tree_seconds(cluster.pid()), servers, seconds(haproxy.pid()), seconds(std::process::id())]
@@ -154,7 +154,9 @@ fn fill(mail: &Mail) {
     for user in 0..CLIENTS {
         mail.import(&format!("u{user}"), &large);
     }
-    client.batch_execute("VACUUM ANALYZE; CHECKPOINT").unwrap();
+    for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        client.batch_execute(statement).unwrap();
+    }
 }
 
 /// Lets all clients work for a while. What they do in the end, when they are told to stop, counts in both ways.
@@ -214,7 +216,7 @@ fn table(what: &str, unit: &str, samples: &[Vec<Sample>; 3], scale: f64, unit_sc
 fn memory(mail: &Mail, cluster: &Postgres, options: &[&str]) {
     const SESSIONS: usize = 50;
     let server = Server::start(mail, options);
-    let Some(haproxy) = Haproxy::start(&[server.address], "inter 1h maxconn 60") else { return };
+    let Some(haproxy) = Haproxy::start(&[server.address], "maxconn 60") else { return };
     let open = |number: usize| {
         let mut client = session(haproxy.address, &format!("u{number}")).unwrap();
         client.must("RETR 1");
