@@ -18,7 +18,7 @@ use super::outcome::Farewell;
 use super::output::Output;
 use super::record::Record;
 use super::shared::{Shared, count};
-use super::{Outcome, Policy, ProxyHeaderError};
+use super::{Event, Outcome, Policy, ProxyHeaderError, RefusedBy};
 use crate::store::Maildrop;
 use crate::{Deadline, Stream, Transport, TransportError};
 
@@ -79,7 +79,7 @@ pub(super) fn serve<T: Stream>(
     // The authenticator may panic here as anywhere.
     let Ok(served) = catch_unwind(AssertUnwindSafe(|| shared.authenticator.mechanisms())) else {
         count(&shared.counters.panicked);
-        record.write(&Outcome::Panicked, &SessionCounts::default());
+        record.write(&Outcome::Panicked, &SessionCounts::default(), shared);
         return Outcome::Panicked;
     };
     let offers = Offers::new(policy, served);
@@ -155,6 +155,9 @@ impl<T: Stream> Connection<'_, T> {
         let deadline = Deadline::after(self.shared.limits.handshake).earlier(self.login_deadline);
         let transport = plain.accept_tls(tls, deadline).map_err(Outcome::Handshake)?;
         self.record.tls_started(transport.tls());
+        if let Some(tls) = transport.tls() {
+            self.shared.observe(&Event::TlsStarted(tls.version()));
+        }
         self.transport = Some(transport);
         self.offer();
         Ok(())
@@ -222,11 +225,13 @@ impl<T: Stream> Connection<'_, T> {
         };
         let outcome = self.name(outcome);
         if let Outcome::ProxyHeader(error) = &outcome {
-            let counters = &self.shared.counters;
-            let stranger = *error == ProxyHeaderError::Untrusted;
-            count(if stranger { &counters.refused } else { &counters.bad_proxy_headers });
+            if *error == ProxyHeaderError::Untrusted {
+                self.shared.refused(RefusedBy::Proxies);
+            } else {
+                count(&self.shared.counters.bad_proxy_headers);
+            }
         }
-        self.record.write(&outcome, &self.session.counts());
+        self.record.write(&outcome, &self.session.counts(), self.shared);
         if let Some(transport) = self.transport.take() {
             match farewell {
                 // The maildrop is free and the outcome stands: a client that does not take the end changes nothing.

@@ -18,7 +18,7 @@ use super::record::TARGET;
 use super::shared::{Shared, count};
 use super::socket::Socket;
 use super::stop::Phase;
-use super::{Outcome, Policy, ServeError};
+use super::{Event, Outcome, Policy, RefusedBy, ServeError};
 use crate::Deadline;
 
 /// How many connections may wait to be accepted. The system may allow fewer.
@@ -147,12 +147,12 @@ fn welcome(shared: &Arc<Shared>, policy: &Arc<Policy>, stream: TcpStream, peer: 
         return;
     }
     let socket = Socket::new(stream);
-    let silently = |why: &str| {
-        count(&shared.counters.refused);
+    let silently = |by: RefusedBy, why: &str| {
+        shared.refused(by);
         log::warn!(target: TARGET, "connection refused: peer={} port={} reason=\"{why}\"", peer.ip().to_canonical(), peer.port());
     };
-    let refuse = |why: &str| {
-        silently(why);
+    let refuse = |by: RefusedBy, why: &str| {
+        silently(by, why);
         if !policy.implicit {
             refuse_in_words(&socket);
         }
@@ -161,23 +161,26 @@ fn welcome(shared: &Arc<Shared>, policy: &Arc<Policy>, stream: TcpStream, peer: 
     let client = match origin {
         Origin::Client => Some(peer.ip()),
         Origin::Proxy => None,
-        Origin::Stranger => return silently("not a trusted proxy"),
+        Origin::Stranger => return silently(RefusedBy::Proxies, "not a trusted proxy"),
     };
     // Behind a proxy it is accepted when it is known whose it is.
     let started = || {
         if origin == Origin::Client {
-            count(&shared.counters.accepted)
+            shared.accepted()
         }
     };
     let ticket = match shared.admission.enter(client, socket.handle()) {
         Ok((ticket, evicted)) => {
             if evicted {
                 count(&shared.counters.evicted);
+                shared.observe(&Event::Evicted);
             }
             ticket
         }
-        Err(Crowded::Server) => return refuse("too many connections"),
-        Err(Crowded::Address) => return refuse("too many connections from this address"),
+        Err(Crowded::Server) => return refuse(RefusedBy::Connections, "too many connections"),
+        Err(Crowded::Address) => {
+            return refuse(RefusedBy::ConnectionsPerAddress, "too many connections from this address");
+        }
     };
     let job = Job { policy: Arc::clone(policy), stream: socket.clone(), ticket };
     let Some(job) = shared.workers.give(job) else { return started() };
@@ -188,7 +191,7 @@ fn welcome(shared: &Arc<Shared>, policy: &Arc<Policy>, stream: TcpStream, peer: 
         .spawn(move || work(&session_shared, job));
     match thread {
         Ok(_detached) => started(),
-        Err(error) => refuse(&format!("no thread: {error}")),
+        Err(error) => refuse(RefusedBy::Threads, &format!("no thread: {error}")),
     }
 }
 

@@ -29,7 +29,7 @@ use zeroize::Zeroizing;
 
 use super::connection::Connection;
 use super::offer::Certificate;
-use super::{FailedLogin, Outcome, Utf8Policy};
+use super::{Event, FailedLogin, Outcome, Utf8Policy};
 use crate::Stream;
 use crate::auth::{
     AuthError, Authenticator, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret, TokenError,
@@ -424,6 +424,7 @@ impl<T: Stream> Connection<'_, T> {
     fn login_failed(&self, mechanism: &'static str, began: Instant) {
         let failures = self.session.counts().failed_logins.saturating_add(1);
         self.record.login_failed(mechanism, failures);
+        self.shared.observe(&Event::LoginFailed { mechanism });
         let failed = FailedLogin::new(self.record.peer, mechanism, failures);
         let penalty = self.shared.penalty.as_ref().map(|penalty| penalty(&failed)).unwrap_or_default();
         let penalty = self.login_deadline.remaining().map_or(penalty, |left| penalty.min(left));
@@ -445,6 +446,7 @@ impl<T: Stream> Connection<'_, T> {
                 self.maildrop = Some(maildrop);
                 self.record.user = Some(who.name().to_owned());
                 self.record.mechanism = Some(mechanism);
+                self.shared.observe(&Event::LoggedIn { mechanism });
                 self.reply(|session, output| session.opened(output))
             }
             // The lock is free again by now (R1939-4.4).

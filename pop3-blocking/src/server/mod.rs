@@ -74,6 +74,8 @@ mod limits;
 mod listener;
 mod login;
 mod message;
+pub mod metrics;
+mod observer;
 mod offer;
 mod outcome;
 mod output;
@@ -96,6 +98,7 @@ mod workers;
 
 pub use error::ServeError;
 pub use limits::{LimitError, Limits};
+pub use observer::{Event, Observer, RefusedBy, SessionEnd};
 pub use outcome::Outcome;
 pub use penalty::FailedLogin;
 pub use policy::{Policy, Utf8Policy};
@@ -134,6 +137,7 @@ impl Server {
             settings: Settings::default(),
             decoys: None,
             penalty: None,
+            observers: Vec::new(),
             sources: Vec::new(),
         }
     }
@@ -180,6 +184,7 @@ pub struct ServerBuilder {
     settings: Settings,
     decoys: Option<Decoys>,
     penalty: Option<Penalty>,
+    observers: Vec<Box<dyn Observer>>,
     sources: Vec<(Source, Policy)>,
 }
 
@@ -318,6 +323,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Tells `observer` what happens from then on, for metrics and the like: see [`Event`] and [`metrics::Metrics`]. May be
+    /// called for several.
+    pub fn observe(mut self, observer: impl Observer + 'static) -> Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
     /// Checks the settings and binds the sockets.
     ///
     /// # Errors
@@ -329,7 +341,7 @@ impl ServerBuilder {
     /// - [`ServeError::Utf8Store`]: `UTF8` is to be offered, and the store does not follow.
     /// - [`ServeError::DefaultLanguage`]: that language is not offered.
     pub fn bind(self) -> Result<Server, ServeError> {
-        let Self { authenticator, store, limits, settings, decoys, penalty, sources } = self;
+        let Self { authenticator, store, limits, settings, decoys, penalty, observers, sources } = self;
         let (idle, floor) = (limits.protocol.idle, ServerLimits::IDLE_FLOOR);
         if idle < floor {
             return Err(ServeError::IdleTooShort { idle, floor });
@@ -358,6 +370,7 @@ impl ServerBuilder {
             store,
             decoys: decoys.or_else(Decoys::random),
             penalty,
+            observers,
             checks: Gate::new(limits.password_checks),
             stop: Stop::new(),
             admission: Admission::new(&limits),

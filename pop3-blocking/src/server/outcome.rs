@@ -68,6 +68,48 @@ pub(super) enum Farewell {
 }
 
 impl Outcome {
+    /// The names that [`name`](Self::name) gives.
+    pub(super) const NAMES: [&str; 16] = [
+        "quit",
+        "not_removed",
+        "disconnected",
+        "timed_out",
+        "failed_logins",
+        "crowded",
+        "proxy_header",
+        "bad_commands",
+        "foreign_protocol",
+        "handshake",
+        "transport",
+        "protocol",
+        "message_cut",
+        "stopped",
+        "evicted",
+        "panicked",
+    ];
+
+    /// Its kind in one word, as `quit` or `timed_out`, the same for ever.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Quit => "quit",
+            Self::NotRemoved => "not_removed",
+            Self::Disconnected => "disconnected",
+            Self::TimedOut { .. } => "timed_out",
+            Self::FailedLogins => "failed_logins",
+            Self::Crowded => "crowded",
+            Self::ProxyHeader(_) => "proxy_header",
+            Self::BadCommands => "bad_commands",
+            Self::ForeignProtocol => "foreign_protocol",
+            Self::Handshake(_) => "handshake",
+            Self::Transport(_) => "transport",
+            Self::Protocol(_) => "protocol",
+            Self::MessageCut => "message_cut",
+            Self::Stopped => "stopped",
+            Self::Evicted => "evicted",
+            Self::Panicked => "panicked",
+        }
+    }
+
     pub(super) const fn farewell(&self) -> Farewell {
         match self {
             Self::Quit

@@ -22,10 +22,9 @@ mod network;
 
 pub use network::{Network, ParseNetworkError};
 
-use super::Outcome;
 use super::admission::Crowded;
 use super::connection::Connection;
-use super::shared::count;
+use super::{Outcome, RefusedBy};
 use crate::{Deadline, Input, Stream, TransportError};
 use header::{Header, Step};
 use pop3_proto::server::Server as Protocol;
@@ -156,7 +155,7 @@ impl<T: Stream> Connection<'_, T> {
             None => self.record.health_check = true,
         }
         if self.ticket.is_some() {
-            count(&self.shared.counters.accepted);
+            self.shared.accepted();
         }
         Ok(())
     }
@@ -193,7 +192,7 @@ impl<T: Stream> Connection<'_, T> {
         let admitted = self.ticket.map_or(Ok(()), |ticket| ticket.name(source.ip()));
         if let Err(crowded) = admitted {
             if crowded == Crowded::Address {
-                count(&self.shared.counters.refused);
+                self.shared.refused(RefusedBy::ConnectionsPerAddress);
                 self.record.turned_away("too many connections from this address");
                 self.refuse_in_words();
             }

@@ -18,7 +18,8 @@ use std::time::Instant;
 
 use pop3_proto::server::SessionCounts;
 
-use super::{Outcome, ProxyHeaderError};
+use super::shared::Shared;
+use super::{Event, Outcome, ProxyHeaderError, SessionEnd};
 use crate::tls::{TlsInfo, TlsVersion};
 
 /// The target of the records in the log.
@@ -65,8 +66,8 @@ impl Record {
         self.tls = tls.map(|tls| (tls.version(), tls.cipher_suite()));
     }
 
-    /// The line at the end of the session.
-    pub(super) fn write(&self, outcome: &Outcome, counts: &SessionCounts) {
+    /// The line at the end of the session, and the same for observers.
+    pub(super) fn write(&self, outcome: &Outcome, counts: &SessionCounts, shared: &Shared) {
         let level = match outcome {
             Outcome::Panicked => log::Level::Error,
             // They come every few seconds.
@@ -80,6 +81,17 @@ impl Record {
             _ => log::Level::Info,
         };
         log::log!(target: TARGET, level, "{}", Ended { record: self, outcome, counts });
+        shared.observe(&Event::Ended(SessionEnd {
+            outcome,
+            retrieved: counts.retrieved.into(),
+            retrieved_octets: counts.retrieved_octets,
+            tops: counts.tops.into(),
+            removed: self.deleted.into(),
+            bad_commands: counts.bad_commands.into(),
+            received: self.received,
+            sent: self.sent,
+            duration: self.started.elapsed(),
+        }));
     }
 
     /// The line for a login that failed.

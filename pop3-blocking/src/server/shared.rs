@@ -1,5 +1,6 @@
 //! What all sessions of a server have in common: [`Shared`].
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +14,7 @@ use super::offer::Offers;
 use super::penalty::Penalty;
 use super::stop::{Phase, Stop};
 use super::workers::Workers;
-use super::{Limits, Policy, Utf8Policy};
+use super::{Event, Limits, Observer, Policy, RefusedBy, Utf8Policy};
 use crate::auth::{Authenticator, Decoys, Identity, Mechanisms};
 use crate::store::{Maildrop, OpenContext, OpenError, Store};
 
@@ -26,6 +27,7 @@ pub(super) struct Shared {
     /// For users that the authenticator knows nothing of. `None`: without random octets no mechanism needs them.
     pub(super) decoys: Option<Decoys>,
     pub(super) penalty: Option<Penalty>,
+    pub(super) observers: Vec<Box<dyn Observer>>,
     pub(super) checks: Gate,
     pub(super) stop: Stop,
     pub(super) admission: Arc<Admission>,
@@ -141,6 +143,27 @@ impl Shared {
         config.languages = self.settings.languages;
         config.default_language = &self.settings.default_language;
         config
+    }
+
+    /// Tells all who want to know.
+    pub(super) fn observe(&self, event: &Event<'_>) {
+        for observer in &self.observers {
+            if catch_unwind(AssertUnwindSafe(|| observer.observe(event))).is_err() {
+                count(&self.counters.panicked);
+            }
+        }
+    }
+
+    /// Counts a connection that was given a session.
+    pub(super) fn accepted(&self) {
+        count(&self.counters.accepted);
+        self.observe(&Event::Accepted);
+    }
+
+    /// Counts a connection that was given none.
+    pub(super) fn refused(&self, by: RefusedBy) {
+        count(&self.counters.refused);
+        self.observe(&Event::Refused(by));
     }
 
     /// Tells every thread to come to its end.

@@ -13,6 +13,7 @@ mod limits;
 mod logging;
 mod logins;
 mod mechanisms;
+mod metrics;
 mod peer;
 mod proxy;
 mod scram;

@@ -14,6 +14,7 @@ pub(crate) mod file;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod login;
+pub(crate) mod metrics;
 pub(crate) mod proxy;
 pub(crate) mod sandbox;
 pub(crate) mod text;
@@ -84,6 +85,9 @@ pub(crate) struct Options {
     pub(crate) text: text::TextArgs,
 
     #[command(flatten)]
+    pub(crate) metrics: metrics::MetricsArgs,
+
+    #[command(flatten)]
     pub(crate) sandbox: sandbox::SandboxArgs,
 
     #[command(flatten)]
@@ -140,6 +144,7 @@ pub(crate) struct Settings {
     pub(crate) previous_server: PreviousServer,
     pub(crate) delete_policy: DeletePolicy,
     pub(crate) text: TextSettings,
+    pub(crate) metrics: Option<metrics::MetricsPlace>,
     pub(crate) sandbox: Option<SandboxSettings>,
     pub(crate) limits: LimitSettings,
 }
@@ -159,6 +164,7 @@ pub(crate) enum SettingsError {
     Listener(listen::Place, &'static str),
     Network(String),
     NoProxies,
+    Metrics(String),
     Mechanism(String),
     Language(String),
     ShortSecret(PathBuf),
@@ -201,6 +207,11 @@ impl fmt::Display for SettingsError {
                     text.escape_debug()
                 )
             }
+            Self::Metrics(text) => write!(
+                f,
+                "--metrics {} is neither a loopback address with a port nor unix:PATH",
+                text.escape_debug()
+            ),
             Self::NoProxies => f.write_str("--proxy-others says nothing without --proxy-from"),
             Self::Mechanism(name) => write!(f, "unknown mechanism: {}", name.escape_debug()),
             Self::Language(tag) => write!(f, "--language {tag} is none of de, en and sv"),
@@ -242,6 +253,7 @@ pub(crate) struct Parts {
     previous_server: Option<PreviousServer>,
     delete_policy: Option<DeletePolicy>,
     text: Option<TextSettings>,
+    metrics: Option<Option<metrics::MetricsPlace>>,
     sandbox: Option<Option<SandboxSettings>>,
     limits: Option<LimitSettings>,
 }
@@ -256,6 +268,7 @@ impl Parts {
             previous_server: self.previous_server?,
             delete_policy: self.delete_policy?,
             text: self.text?,
+            metrics: self.metrics?,
             sandbox: self.sandbox?,
             limits: self.limits?,
         })
@@ -296,6 +309,7 @@ impl Options {
         let policy = policy.as_deref().map_or(Ok(DeletePolicy::Remove), str::parse);
         parts.delete_policy = noted(policy.map_err(SettingsError::DeletePolicy), &mut faults);
         parts.text = noted(self.text.settle(&mut file), &mut faults);
+        parts.metrics = noted(self.metrics.settle(&mut file), &mut faults);
         parts.limits = Some(self.limits.settle(&file, &mut faults));
         if let (Some(tls), Some(login), Some(listeners)) = (&parts.tls, &parts.login, &parts.listeners) {
             let asking: Vec<_> = listeners.iter().map(|listener| listener.client_cert).collect();
@@ -632,6 +646,25 @@ mod tests {
         }
         assert!(matches!(listener("mode = \"tls\"\n"), Err(SettingsError::ClientCaUnused)));
         assert!(matches!(listener("mode = \"smtp\"\n"), Err(SettingsError::Parse { .. })));
+    }
+
+    #[test]
+    fn metrics_stay_on_the_host() {
+        use metrics::MetricsPlace;
+        let place = |text: &str| settle(&[&BASE[..], &["--metrics", text]].concat()).map(|it| it.metrics);
+        assert_eq!(settle(&BASE).unwrap().metrics, None);
+        for address in ["127.0.0.1:9101", "[::1]:0", "127.9.9.9:1", "[::ffff:127.0.0.1]:1"] {
+            let wanted = MetricsPlace::Address(address.parse().unwrap());
+            assert_eq!(place(address).unwrap(), Some(wanted), "{address}");
+        }
+        assert_eq!(place("unix:m/s").unwrap(), Some(MetricsPlace::Unix("m/s".into())));
+        for wrong in
+            ["0.0.0.0:9101", "192.0.2.1:9101", "[::]:9101", "9101", "127.0.0.1", "unix:", "localhost:9101"]
+        {
+            assert!(matches!(place(wrong), Err(SettingsError::Metrics(text)) if text == wrong), "{wrong}");
+        }
+        let file = from_file("listen = \"127.0.0.1:0\"\nmetrics = \"unix:s\"\n").unwrap();
+        assert_eq!(file.metrics, Some(MetricsPlace::Unix(std::env::temp_dir().join("s"))));
     }
 
     #[test]

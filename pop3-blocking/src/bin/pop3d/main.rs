@@ -27,6 +27,7 @@ use clap::{CommandFactory, Parser};
 use pop3_blocking::auth::{CheckPassword, UsersFile, UsersFileError};
 #[cfg(target_os = "linux")]
 use pop3_blocking::sandbox::Sandbox;
+use pop3_blocking::server::metrics::{Endpoint, Metrics, Serving};
 use pop3_blocking::server::{Policy, Running, Server};
 use pop3_blocking::store::MaildirStore;
 use pop3_blocking::tls::{ServerTls, TlsConfigError};
@@ -106,6 +107,16 @@ fn run(settings: &Settings) -> Result<(), Failure> {
 
     let builder = Server::builder(Arc::clone(&users), store).limits(settings.limits.limits());
     let mut builder = settings.text.apply(builder);
+    let metrics = Arc::new(Metrics::new());
+    let endpoint = match &settings.metrics {
+        Some(place) => {
+            builder = builder.observe(Arc::clone(&metrics));
+            let cannot =
+                |error| (UNAVAILABLE, format!("cannot listen for metrics on {place}: {error}").into());
+            Some(place.bind().map_err(cannot)?)
+        }
+        None => None,
+    };
     let mut tls_listeners = 0;
     for listener in &settings.listeners {
         let policy = policy(listener, &settings.login, &tls);
@@ -126,7 +137,12 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     let server = builder.bind().map_err(|error| (UNAVAILABLE, error.into()))?;
     // Before the first thread: those that are there already would stay free.
     confine(settings).map_err(configuration)?;
-    let running = server.serve().map_err(|error| (UNAVAILABLE, error.into()))?;
+    let running = Arc::new(server.serve().map_err(|error| (UNAVAILABLE, error.into()))?);
+    // Until the last session has ended.
+    let _metrics = match endpoint {
+        Some(endpoint) => Some(serve_metrics(endpoint, metrics, &running)?),
+        None => None,
+    };
     announce(&running, tls_listeners).map_err(|error| (UNAVAILABLE, error))?;
 
     if let Some(pause) = settings.tls.reload.filter(|_| !tls.0.is_empty()) {
@@ -168,6 +184,19 @@ fn run(settings: &Settings) -> Result<(), Failure> {
         running.join();
     });
     Ok(())
+}
+
+fn serve_metrics(
+    endpoint: Endpoint,
+    metrics: Arc<Metrics>,
+    running: &Arc<Running>,
+) -> Result<Serving, Failure> {
+    if let Some(address) = endpoint.address() {
+        log::info!("metrics: http://{address}/metrics");
+    }
+    let running = Arc::clone(running);
+    let serving = endpoint.serve(metrics, move || running.statistics());
+    serving.map_err(|error| (UNAVAILABLE, error.into()))
 }
 
 /// Who checks passwords.

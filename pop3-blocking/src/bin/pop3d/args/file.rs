@@ -53,6 +53,7 @@ pub(crate) struct File {
     pub(super) language: Option<String>,
     // The process.
     pub(super) sandbox: Option<When>,
+    pub(super) metrics: Option<String>,
     // Limits.
     pub(super) preauth_timeout: Option<u64>,
     pub(super) idle_timeout: Option<u64>,
@@ -154,6 +155,11 @@ impl File {
         let program = file.checkpassword.iter_mut().take(1);
         for path in single.into_iter().flatten().chain(certificates).chain(lists).chain(program) {
             *path = base.join(&*path);
+        }
+        if let Some(place) = &mut file.metrics {
+            if let Some(path) = place.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+                *place = format!("unix:{}", base.join(path).display());
+            }
         }
         self
     }
