@@ -12,7 +12,7 @@ use crate::postgres::{LIMIT, mail};
 use crate::server::{Server, wait_for};
 
 #[test]
-fn pb_s17_a_session_whose_connection_is_lost_removes_nothing_and_the_server_goes_on() {
+fn a_session_whose_connection_is_lost_removes_nothing_and_the_server_goes_on() {
     let Some(mail) = mail() else { return };
     mail.users(&["alice"]);
     mail.import("alice", b"Subject: x\n\n");
@@ -58,7 +58,7 @@ fn connections_to_the_database_are_no_more_than_allowed() {
 }
 
 #[test]
-fn pb_q29_wrong_passwords_and_unknown_users_are_the_same() {
+fn wrong_passwords_and_unknown_users_are_the_same() {
     let Some(mail) = mail() else { return };
     mail.users(&["alice"]);
     mail.client().batch_execute("INSERT INTO maildrop (name) VALUES ('nobody')").unwrap();
