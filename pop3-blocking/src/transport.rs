@@ -60,12 +60,14 @@ pub struct Transport<S> {
     tls: Option<Box<Pump>>,
     reading: Option<Ended>,
     writing: Option<Ended>,
+    /// What TLS has to say of the end waits until the transport is closed or cut.
+    holds_end: bool,
 }
 
 impl<S: Stream> Transport<S> {
     /// A transport without TLS over `stream`, which must be in blocking mode.
     pub const fn plain(stream: S) -> Self {
-        Self { wire: Wire::new(stream), tls: None, reading: None, writing: None }
+        Self { wire: Wire::new(stream), tls: None, reading: None, writing: None, holds_end: false }
     }
 
     /// Starts TLS as a client and completes the handshake: first thing on a pop3s port, or right after the `+OK` to
@@ -249,6 +251,19 @@ impl<S: Stream> Transport<S> {
         Ok(())
     }
 
+    /// Has no read tell the peer of the end, by an alert or an answer to its `close_notify`: [`close`](Self::close) and
+    /// [`cut`](Self::cut) do. For a server, whose client must not see an end before the maildrop is free (R39).
+    pub(crate) const fn hold_end(&mut self) {
+        self.holds_end = true;
+    }
+
+    /// Drops the stream without an orderly end. An alert that was held leaves first.
+    pub(crate) fn cut(mut self) {
+        if let (Some(pump), Some(Ended::Tls(_) | Ended::Refused(_))) = (&mut self.tls, &self.reading) {
+            flush_alert(&mut self.wire, pump, Deadline::NEVER);
+        }
+    }
+
     /// Whether the next [`read`](Self::read) answers without a system call: decrypted octets are waiting, or reading
     /// has ended.
     ///
@@ -310,7 +325,9 @@ impl<S: Stream> Transport<S> {
                 return Err(TransportError::Truncated);
             }
             if let Err(error) = pump.process() {
-                flush_alert(&mut self.wire, pump, deadline);
+                if !self.holds_end {
+                    flush_alert(&mut self.wire, pump, deadline);
+                }
                 return Err(fault(pump, error));
             }
         }
@@ -320,7 +337,9 @@ impl<S: Stream> Transport<S> {
         // TLS 1.2 wants the answer at once and nothing after it; TLS 1.3 lets our side go on (RFC 8446 section 6.1).
         if pump.info().version() == TlsVersion::Tls12 && self.writing.is_none() {
             pump.send_close_notify();
-            flush_alert(&mut self.wire, pump, deadline);
+            if !self.holds_end {
+                flush_alert(&mut self.wire, pump, deadline);
+            }
             self.writing = Some(Ended::Closed);
         }
         Ok(Some(Input::Closed))

@@ -153,7 +153,8 @@ impl<T: Stream> Connection<'_, T> {
             return Err(Outcome::Disconnected);
         };
         let deadline = Deadline::after(self.shared.limits.handshake).earlier(self.login_deadline);
-        let transport = plain.accept_tls(tls, deadline).map_err(Outcome::Handshake)?;
+        let mut transport = plain.accept_tls(tls, deadline).map_err(Outcome::Handshake)?;
+        transport.hold_end();
         self.record.tls_started(transport.tls());
         if let Some(tls) = transport.tls() {
             self.shared.observe(&Event::TlsStarted(tls.version()));
@@ -239,7 +240,7 @@ impl<T: Stream> Connection<'_, T> {
                     drop(transport.close(Some(self.shared.limits.linger)));
                 }
                 Farewell::Silence => drop(transport.close(None)),
-                Farewell::Replies | Farewell::Part | Farewell::Cut => drop(transport),
+                Farewell::Replies | Farewell::Part | Farewell::Cut => transport.cut(),
             }
         }
         outcome

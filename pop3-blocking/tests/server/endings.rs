@@ -1,9 +1,17 @@
 //! Every way for a session to end: what is removed, and when the lock is free.
 
+use std::io::{ErrorKind, Read};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pop3_blocking::auth::Identity;
 use pop3_blocking::server::{Limits, Policy, Server};
-use pop3_blocking::store::MemoryStore;
+use pop3_blocking::store::{
+    CommitError, Committed, Maildrop, MemoryMaildrop, MemoryStore, Message, Meta, OpenContext, OpenError,
+    Plan, Store, StoreError,
+};
+use pop3_blocking::tls::ClientTls;
 
 use crate::fixture::{MESSAGES, builder, eventually, limits, local, mail, serve, tls, users};
 use crate::peer::{Ending, Peer};
@@ -196,5 +204,95 @@ fn r1939_4_9_quit_before_the_login() {
         assert!(said.ends_with("+OK bye\r\n") && ending == Ending::Orderly, "{said}");
         assert_eq!(said.matches("bye").count(), 1);
         assert!(untouched(&store));
+    }
+}
+
+/// Looks, when a maildrop is closed, whether its client has something to read.
+#[derive(Clone)]
+struct Watching {
+    mail: MemoryStore,
+    client: Arc<Mutex<Option<TcpStream>>>,
+    seen: Arc<Mutex<Vec<Option<ErrorKind>>>>,
+}
+
+struct Watched {
+    mail: MemoryMaildrop,
+    watching: Watching,
+}
+
+impl Store for Watching {
+    type Maildrop = Watched;
+
+    fn open(&self, who: &Identity, cx: &OpenContext) -> Result<Watched, OpenError> {
+        Ok(Watched { mail: self.mail.open(who, cx)?, watching: self.clone() })
+    }
+}
+
+impl Maildrop for Watched {
+    fn scan(&mut self, out: &mut dyn FnMut(Meta<'_>) -> Result<(), StoreError>) -> Result<(), StoreError> {
+        self.mail.scan(out)
+    }
+
+    fn open_message(&mut self, message: Message<'_>) -> Result<Box<dyn Read + '_>, StoreError> {
+        self.mail.open_message(message)
+    }
+
+    fn commit(self: Box<Self>, _: &dyn Plan) -> Result<Committed, CommitError> {
+        unreachable!("nobody says QUIT")
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let client = self.watching.client.lock().unwrap();
+        let client = client.as_ref().unwrap();
+        client.set_nonblocking(true).unwrap();
+        let seen = client.peek(&mut [0]).err().map(|error| error.kind());
+        self.watching.seen.lock().unwrap().push(seen);
+        client.set_nonblocking(false).unwrap();
+    }
+}
+
+/// On loopback what is written is there to be read at once, so that this sees what is rare to happen otherwise.
+#[test]
+fn r39_pb_s36_the_client_is_told_nothing_of_the_end_while_the_maildrop_is_open() {
+    let watching = Watching { mail: mail(), client: Arc::default(), seen: Arc::default() };
+    let running = Server::builder(users(), watching.clone())
+        .limits(limits())
+        .listen(local(), Policy::implicit_tls(tls().server.clone()))
+        .bind()
+        .unwrap()
+        .serve()
+        .unwrap();
+    let address = running.addresses()[0];
+    let ends: [(&str, &ClientTls, fn(Peer) -> Option<Peer>); 3] = [
+        ("a damaged record", &tls().client, |peer| {
+            peer.send_raw(b"\x17\x03\x03\x00\x10................");
+            Some(peer)
+        }),
+        ("close_notify under TLS 1.3", &tls().client, |peer| {
+            peer.close();
+            None
+        }),
+        // Under TLS 1.2 the answer must follow at once.
+        ("close_notify under TLS 1.2", &tls().client_tls12, |peer| {
+            peer.close();
+            None
+        }),
+    ];
+    for (name, client, end) in ends {
+        let stream = TcpStream::connect(address).unwrap();
+        *watching.client.lock().unwrap() = Some(stream.try_clone().unwrap());
+        let mut peer = Peer::over(stream).start_tls(client);
+        assert_eq!(peer.line(), "+OK POP3 server ready");
+        peer.log_in("mrose");
+        // It reads nothing before the maildrop is free, or what it was told could not be seen here.
+        let peer = end(peer);
+        eventually("the maildrop is free", || !watching.mail.is_locked("mrose"));
+        let seen = std::mem::take(&mut *watching.seen.lock().unwrap());
+        assert_eq!(seen, [Some(ErrorKind::WouldBlock)], "{name}");
+        if let Some(mut peer) = peer {
+            assert_eq!(peer.rest().1, Ending::Alert, "{name}");
+        }
     }
 }
