@@ -253,6 +253,9 @@ impl Drop for Watched {
     }
 }
 
+/// Ends a session. What is left of it has something to read.
+type Leave = fn(Peer) -> Option<Peer>;
+
 /// On loopback what is written is there to be read at once, so that this sees what is rare to happen otherwise.
 #[test]
 fn r39_pb_s36_the_client_is_told_nothing_of_the_end_while_the_maildrop_is_open() {
@@ -265,7 +268,7 @@ fn r39_pb_s36_the_client_is_told_nothing_of_the_end_while_the_maildrop_is_open()
         .serve()
         .unwrap();
     let address = running.addresses()[0];
-    let ends: [(&str, &ClientTls, fn(Peer) -> Option<Peer>); 3] = [
+    let ends: [(&str, &ClientTls, Leave); 3] = [
         ("a damaged record", &tls().client, |peer| {
             peer.send_raw(b"\x17\x03\x03\x00\x10................");
             Some(peer)
