@@ -77,6 +77,8 @@ impl Record {
             {
                 log::Level::Debug
             }
+            // Gone before it was looked at, so that nobody can tell from where it was: most likely a check, too.
+            Outcome::ProxyHeader(ProxyHeaderError::Untrusted) if self.peer.is_none() => log::Level::Debug,
             Outcome::ProxyHeader(_) => log::Level::Warn,
             _ => log::Level::Info,
         };
