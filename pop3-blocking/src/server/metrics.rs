@@ -253,8 +253,8 @@ impl Metrics {
         text.labelled("sessions", "Sessions that have ended.", "outcome", &Outcome::NAMES, &self.sessions)?;
         text.head("session_seconds", "counter", "How long sessions that have ended lasted in all.")?;
         let milliseconds = load(&self.milliseconds);
-        let seconds = format_args!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
-        text.line("session_seconds_total", &[], seconds)?;
+        let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
+        text.line("session_seconds_total", &[], format_args!("{seconds}.{rest:03}"))?;
         let limits = "Connections that a limit has ended or kept out.";
         text.labelled("limits_reached", limits, "limit", &LIMITS, &self.limits)?;
         for (name, help, counter) in [
