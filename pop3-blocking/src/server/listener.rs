@@ -130,7 +130,7 @@ fn accept_all(socket: &TcpListener, shared: &Arc<Shared>, policy: &Arc<Policy>) 
 }
 
 /// Whether an error of `accept` says nothing about the next one: nobody came, or the client left before it was seen.
-fn is_passing(error: &io::Error) -> bool {
+pub(super) fn is_passing(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::WouldBlock

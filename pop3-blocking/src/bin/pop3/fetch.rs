@@ -190,9 +190,6 @@ impl Job {
         }
         let Self { dialer, target, state, report, .. } = self;
         let state = state.as_deref();
-        if self.args.dry_run {
-            return Run::open_dry(dialer, target, state, interrupt, report, &self.args)?.go();
-        }
         Run::open(dialer, target, state, interrupt, report, &self.args)?.go()
     }
 }

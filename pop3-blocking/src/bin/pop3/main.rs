@@ -14,7 +14,7 @@
 //! | `state.rs` | where what must be remembered is kept |
 //! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
 //! | `exit.rs`, `advice.rs`, `interrupt.rs` | how a run ends, and what to do then |
-//! | `../shared/pages.rs` | `pop3 man` and `pop3 completions SHELL` |
+//! | `../common/pages.rs` | `pop3 man` and `pop3 completions SHELL` |
 //!
 //! Promises: no password on the command line, in the environment or in a log; the server's words are escaped before a
 //! terminal sees them; a message is marked as deleted only after it is durably kept and its unique-id is in the journal.
@@ -43,7 +43,7 @@ mod json;
 mod limits;
 mod list;
 mod netrc;
-#[path = "../shared/pages.rs"]
+#[path = "../common/pages.rs"]
 mod pages;
 mod password;
 mod plan;

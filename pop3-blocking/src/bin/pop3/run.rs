@@ -36,7 +36,8 @@ pub(crate) struct Run<'j> {
 }
 
 impl<'j> Run<'j> {
-    /// Opens the journal at `state`, if there is to be one, and the target.
+    /// Opens the journal at `state`, if there is to be one, and the target. For a run that only tells what it would do
+    /// nothing is created.
     pub(crate) fn open(
         dialer: &'j mut Dialer,
         target: &Target,
@@ -45,43 +46,28 @@ impl<'j> Run<'j> {
         report: &'j mut Report,
         args: &Fetch,
     ) -> Result<Self, Failure> {
+        let state = state.filter(|path| !args.dry_run || path.exists());
         let journal = state.map(|path| Journal::open(path, &dialer.account.name)).transpose();
         let journal = journal.map_err(|error| Failure::by_state(&error))?;
-        let delivery = target.open(dialer.mda)?;
-        let run = Self::new(dialer, delivery, journal, interrupt, report, args);
+        let delivery = if args.dry_run {
+            Box::new(WriterDelivery::new(std::io::sink()))
+        } else {
+            target.open(dialer.mda)?
+        };
+        let run = Self {
+            dialer,
+            delivery,
+            journal,
+            interrupt,
+            report,
+            delete: args.delete,
+            filter: Filter::new(args),
+            dry: args.dry_run.then_some(*target != Target::Stdout),
+            only_news: args.watch.is_some(),
+            earlier: HashMap::new(),
+        };
         run.warn_of_damage();
         Ok(run)
-    }
-
-    /// As [`open`](Self::open), for a run that delivers nothing: nothing is created.
-    pub(crate) fn open_dry(
-        dialer: &'j mut Dialer,
-        target: &Target,
-        state: Option<&Path>,
-        interrupt: &'j Interrupt,
-        report: &'j mut Report,
-        args: &Fetch,
-    ) -> Result<Self, Failure> {
-        let journal = state.filter(|path| path.exists());
-        let journal = journal.map(|path| Journal::open(path, &dialer.account.name)).transpose();
-        let journal = journal.map_err(|error| Failure::by_state(&error))?;
-        let nowhere = Box::new(WriterDelivery::new(std::io::sink()));
-        let run = Self::new(dialer, nowhere, journal, interrupt, report, args);
-        Ok(Self { dry: Some(*target != Target::Stdout), ..run })
-    }
-
-    fn new(
-        dialer: &'j mut Dialer,
-        delivery: Box<dyn Delivery + Send>,
-        journal: Option<Journal>,
-        interrupt: &'j Interrupt,
-        report: &'j mut Report,
-        args: &Fetch,
-    ) -> Self {
-        let (delete, filter) = (args.delete, Filter::new(args));
-        let (dry, earlier) = (None, HashMap::new());
-        let only_news = args.watch.is_some();
-        Self { dialer, delivery, journal, interrupt, report, delete, filter, dry, only_news, earlier }
     }
 
     /// Does it.

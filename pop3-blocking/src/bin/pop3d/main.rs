@@ -6,7 +6,7 @@
 mod args;
 mod check;
 mod hash;
-#[path = "../shared/pages.rs"]
+#[path = "../common/pages.rs"]
 mod pages;
 mod systemd;
 mod token;

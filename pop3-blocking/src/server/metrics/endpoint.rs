@@ -17,6 +17,7 @@ use socket2::SockRef;
 use super::request::{self, Asked};
 use super::{CONTENT_TYPE, Metrics};
 use crate::server::Statistics;
+use crate::server::listener::is_passing;
 use crate::{Deadline, Input, Stream, Transport};
 
 /// How long a request may take to come, and its answer to leave.
@@ -103,17 +104,6 @@ impl Endpoint {
         })?;
         Ok(Serving { listener, stopped, thread: Some(thread) })
     }
-}
-
-/// Whether an error of `accept` says nothing about the next one.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::WouldBlock
-            | io::ErrorKind::TimedOut
-            | io::ErrorKind::Interrupted
-            | io::ErrorKind::ConnectionAborted
-    )
 }
 
 impl Listener {
