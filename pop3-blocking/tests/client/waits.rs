@@ -1,6 +1,6 @@
 //! Waits that have limits beside those of the core: the whole of a reply, the connection, the handshake.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpListener;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -61,6 +61,37 @@ fn r7_a_reply_that_drips_ends_whatever_it_is_made_of() {
         drop(session);
         assert!(player.join().unwrap(), "{piece:?}");
     }
+}
+
+/// A socket whose queue is full: Linux answers no further attempt to connect to it, as a host that is off would not.
+#[cfg(target_os = "linux")]
+#[test]
+fn r7_an_attempt_to_connect_has_a_limit_of_its_own() {
+    use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+
+    use socket2::{Domain, Socket, Type};
+
+    let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    full.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+    full.listen(0).unwrap();
+    let address = full.local_addr().unwrap().as_socket().unwrap();
+    let mut waiting = Vec::new();
+    let patience = Duration::from_millis(200);
+    while let Ok(stream) = TcpStream::connect_timeout(&address, patience) {
+        waiting.push(stream);
+        assert!(waiting.len() < 100, "the queue never fills");
+    }
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut options = ClientOptions::default();
+        options.connect = patience;
+        tell.send(Connection::connect_cleartext("127.0.0.1", address.port(), options).map(drop))
+    });
+    let outcome = told.recv_timeout(LONG).expect("without its limit the system waits for two minutes");
+    assert!(
+        matches!(&outcome, Err(Error::Connect { source, .. }) if source.kind() == ErrorKind::TimedOut),
+        "{outcome:?}"
+    );
 }
 
 #[test]
