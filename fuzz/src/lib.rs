@@ -39,7 +39,7 @@ pub use journal::journal;
 pub use language::language;
 pub use lines::{base64, capability_line, command_line, list_line, status_line, url};
 pub use mail::{srv_order, surrogate};
-pub use maildir::{maildir, maildir_name, previous_ids, uid_list};
+pub use maildir::{maildir, maildir_cache, maildir_name, previous_ids, uid_list};
 pub use pair::pair;
 pub use prep::{apop, saslprep};
 pub use proxy::proxy;
@@ -52,7 +52,7 @@ pub use users::users_file;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name.
-pub const TARGETS: [(&str, Target); 31] = [
+pub const TARGETS: [(&str, Target); 32] = [
     ("apop", apop),
     ("base64", base64),
     ("body_decode", body_decode),
@@ -66,6 +66,7 @@ pub const TARGETS: [(&str, Target); 31] = [
     ("language", language),
     ("list_line", list_line),
     ("maildir", maildir),
+    ("maildir_cache", maildir_cache),
     ("maildir_name", maildir_name),
     ("pair", pair),
     ("previous_ids", previous_ids),

@@ -6,14 +6,14 @@ use std::path::{Component, Path};
 
 use pop3_blocking::auth::Identity;
 use pop3_blocking::fuzzing::{
-    UidLine, UidList, arrival, base_of, maildir_of, previous_ids as ids_of_previous, read_uid_list,
-    write_uid_list,
+    UidLine, UidList, arrival, base_of, cache_beginning, maildir_of, previous_ids as ids_of_previous,
+    read_cache, read_uid_list, write_uid_list,
 };
 use pop3_blocking::store::{MaildirStore, Maildrop, Message, OpenContext, Plan as Marked, Store};
 use pop3_proto::MessageNumber;
 
 use crate::plan::Plan;
-use crate::scratch::{Scratch, opened, sealed};
+use crate::scratch::{Scratch, crc32, opened, sealed};
 
 /// Whether a file of this name may be a message, and the part of the name that is its own for ever.
 fn naive_base(name: &[u8]) -> Option<&[u8]> {
@@ -64,6 +64,75 @@ pub fn maildir_name(input: &[u8]) {
         if let Some(path) = maildir_of(other, "alice") {
             assert!(other.contains("{user}"));
             assert_eq!(path.to_str(), Some(other.replace("{user}", "alice").as_str()));
+        }
+    }
+}
+
+/// What follows the beginning of a cache, as a naive reader has it: validity, next number, messages.
+type NaiveCache = (u32, u32, Vec<(u32, u64, bool, Vec<u8>)>);
+
+fn naive_cache(mut rest: &[u8], limit: u32) -> Option<NaiveCache> {
+    fn take<'a>(rest: &mut &'a [u8], octets: usize) -> Option<&'a [u8]> {
+        let (taken, left) = rest.split_at_checked(octets)?;
+        *rest = left;
+        Some(taken)
+    }
+    let little =
+        |octets: &[u8]| octets.iter().rev().fold(0, |number: u64, octet| number << 8 | u64::from(*octet));
+    let narrow = |octets: &[u8]| u32::try_from(little(octets)).ok();
+    let head: Vec<u32> = take(&mut rest, 20)?.chunks(4).filter_map(narrow).collect();
+    let (validity, next, count, octets_of_names) = (head[0], head[1], head[3], head[4]);
+    let (mut messages, mut ids) = (Vec::new(), BTreeMap::new());
+    for _ in 0..count {
+        let uid = narrow(take(&mut rest, 4)?)?;
+        let octets = little(take(&mut rest, 8)?);
+        take(&mut rest, 16)?;
+        let flags = take(&mut rest, 1)?[0];
+        let len = usize::from(take(&mut rest, 1)?[0]);
+        let name = take(&mut rest, len)?.to_vec();
+        match flags >> 1 & 3 {
+            0 | 1 => {}
+            2 => drop(take(&mut rest, 8)?),
+            _ => return None,
+        }
+        if flags & 8 != 0 {
+            let len = usize::from(take(&mut rest, 1)?[0]);
+            let id = take(&mut rest, len)?;
+            let good =
+                (1..=70).contains(&len) && id.iter().all(|octet| (0x21..=0x7e).contains(octet)) && id != b"-";
+            // Of two ids of one message the later holds; one that two messages have is nobody's.
+            ids.insert(uid, Some(id).filter(|_| good)?);
+        }
+        // What no directory holds, and what is hidden in it.
+        let odd = name.contains(&b'/') || name.contains(&0) || name.first() == Some(&b'.');
+        if odd || naive_base(&name).is_none() || uid == 0 || uid >= next {
+            return None;
+        }
+        messages.push((uid, octets, flags & 1 != 0, name));
+    }
+    let names: usize = messages.iter().map(|(.., name)| name.len()).sum();
+    let texts: BTreeSet<_> = ids.values().collect();
+    let whole = rest.is_empty() && count <= limit && names as u64 == u64::from(octets_of_names);
+    (whole && texts.len() == ids.len()).then_some((validity, next, messages))
+}
+
+/// A cache is believed if a naive reader believes it; then all its names are such as a directory may hold, and it is
+/// written again as it reads. With a wrong sum, or cut, it is not believed.
+pub fn maildir_cache(input: &[u8]) {
+    let beginning = cache_beginning();
+    let mut text = [&beginning[..], input].concat();
+    text.extend(crc32(&text).to_le_bytes());
+    let read = |text: &[u8]| read_cache(text, 100).expect("memory has no faults");
+    match (read(&text), naive_cache(input, 100)) {
+        (None, naive) => assert_eq!(naive, None, "{}", input.escape_ascii()),
+        (Some(cache), naive) => {
+            let found = (cache.validity, cache.next, cache.messages.clone());
+            assert_eq!(Some(found), naive, "{}", input.escape_ascii());
+            // Flags that mean nothing are not kept.
+            assert_eq!(read(&cache.written).as_ref().map(|again| &again.messages), Some(&cache.messages));
+            assert_eq!(read(&text[..text.len() - 1]), None);
+            *text.last_mut().expect("a sum") ^= 1;
+            assert_eq!(read(&text), None);
         }
     }
 }

@@ -177,6 +177,26 @@ pub fn seeds(target: &str, transcripts: &[Vec<u8>]) -> Vec<Vec<u8>> {
         ]
         .map(<[u8]>::to_vec)
         .into(),
+        "maildir_cache" => {
+            let head = |messages: u8, names: u8| {
+                let numbers = [0xdead_beef, 9, 1, u32::from(messages), u32::from(names)];
+                numbers.iter().flat_map(|number: &u32| number.to_le_bytes()).collect::<Vec<u8>>()
+            };
+            let message = |uid: u8, flags: u8, name: &[u8], rest: &[u8]| {
+                let times = [&[uid, 0, 0, 0][..], &[uid; 24], &[flags, u8::try_from(name.len()).unwrap_or(0)]].concat();
+                [&times[..], name, rest].concat()
+            };
+            let one = message(1, 3, b"1.M2P3.host,S=9:2,S", b"");
+            let other = message(7, 12, b"2.M2P3.host", b"\x09\0\0\0\0\0\0\0\x04UID1");
+            let away = message(2, 0, b"../../eve/new/1", b"");
+            vec![
+                head(0, 0),
+                [head(1, 19), one.clone()].concat(),
+                [head(2, 30), one.clone(), other.clone()].concat(),
+                [head(2, 22), other.clone(), other].concat(),
+                [head(2, 34), one, away].concat(),
+            ]
+        }
         "previous_ids" => {
             let dovecot = b"3 V1795562419 N5 G600e7a18b31b066b0054000083ecc375\n1 W11 :1000000001.M1P2.host\n2 W12 P1 Gx :1000000002.M3P4.host,S=9:2,S\n3 :a b\n";
             let old = b"1 1795562419 5\n1 1000000001.M1P2.host:2,S\n";

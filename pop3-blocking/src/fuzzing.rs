@@ -5,7 +5,8 @@ use crate::auth::{UsersFile, UsersFileError};
 pub use crate::discovery::fuzzing::{Answer, dns_answer, dns_question};
 pub use crate::server::proxy::fuzzing::{ProxyHeader, proxy_header};
 pub use crate::store::maildir::fuzzing::{
-    UidLine, UidList, WroteUidList, arrival, base_of, maildir_of, previous_ids, read_uid_list, write_uid_list,
+    Cache, UidLine, UidList, WroteUidList, arrival, base_of, cache_beginning, maildir_of, previous_ids,
+    read_cache, read_uid_list, write_uid_list,
 };
 pub use crate::tls::fuzzing::{Parts, certificate_parts};
 

@@ -27,6 +27,8 @@ pub(super) enum Call<'a> {
     Unlock,
     OpenList,
     ReadList,
+    OpenCache,
+    ReadCache,
     /// Creates the file that becomes the list.
     Create(&'a str),
     Write(&'a [u8]),
@@ -51,6 +53,12 @@ pub(super) fn call<T, E>(_: Call<'_>, act: impl FnOnce() -> Result<T, E>) -> Res
     act()
 }
 
+/// The time of day.
+#[cfg(not(test))]
+pub(super) fn now() -> std::time::SystemTime {
+    std::time::SystemTime::now()
+}
+
 /// How many of so many octets the next call moves.
 #[cfg(not(any(test, all(feature = "__failpoint", debug_assertions))))]
 #[inline(always)]
@@ -72,13 +80,13 @@ use rig::some;
 #[cfg(all(not(test), feature = "__failpoint", debug_assertions))]
 pub(super) use process::call;
 #[cfg(test)]
-pub(super) use rig::call;
+pub(super) use rig::{call, now};
 
 #[cfg(any(test, all(feature = "__failpoint", debug_assertions)))]
 const fn deed(call: Call<'_>) -> crate::failpoint::Deed {
     use crate::failpoint::Deed;
     match call {
-        Call::ReadList | Call::ReadMessage => Deed::Read,
+        Call::ReadList | Call::ReadCache | Call::ReadMessage => Deed::Read,
         Call::Write(_) => Deed::Write,
         Call::Sync(_) => Deed::Sync,
         Call::SyncDir(_) | Call::SyncFolder(_) => Deed::SyncNames,

@@ -47,7 +47,46 @@ pub(super) struct Dirs {
 type Each<'a> = dyn FnMut(&[u8], FileType) -> Result<(), MaildirError> + 'a;
 
 /// Changes when an entry of either directory does, within the clock of the file system.
-pub(super) type Stamp = [(i64, i64); 2];
+pub(super) type Stamp = [Seal; 2];
+
+/// What changes about a file or directory when its content does, whoever changes it. The second time cannot be set by
+/// programs, and another file put in its place has another number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seal {
+    pub(super) inode: u64,
+    pub(super) len: u64,
+    /// When the content was changed last, in nanoseconds since 1970.
+    pub(super) modified: i64,
+    /// When anything about it was.
+    pub(super) changed: i64,
+}
+
+impl Seal {
+    fn of(facts: &Metadata) -> Self {
+        Self {
+            inode: facts.ino(),
+            len: facts.len(),
+            modified: nanoseconds(facts.mtime(), facts.mtime_nsec()),
+            changed: nanoseconds(facts.ctime(), facts.ctime_nsec()),
+        }
+    }
+
+    #[allow(clippy::unnecessary_cast, trivial_numeric_casts, reason = "the types differ between systems")]
+    #[allow(clippy::cast_sign_loss, reason = "no file has less than nothing")]
+    const fn of_stat(stat: &Stat) -> Self {
+        Self {
+            inode: stat.st_ino as u64,
+            len: stat.st_size as u64,
+            modified: nanoseconds(stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: nanoseconds(stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+        }
+    }
+}
+
+/// Nanoseconds since 1970.
+pub(super) const fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+    seconds.saturating_mul(1_000_000_000).saturating_add(rest)
+}
 
 impl Dirs {
     /// Opens the Maildir at `path`, or makes it first if `create` says so.
@@ -89,10 +128,19 @@ impl Dirs {
 
     pub(super) fn stamp(&self) -> Result<Stamp, MaildirError> {
         let stamp = |dir: &File| match call(Call::Look, || dir.metadata()) {
-            Ok(facts) => Ok((facts.mtime(), facts.mtime_nsec())),
+            Ok(facts) => Ok(Seal::of(&facts)),
             Err(error) => Err(MaildirError::std(LISTING)(error)),
         };
         Ok([stamp(&self.new)?, stamp(&self.cur)?])
+    }
+
+    /// The seal of a file of this crate; `None` if it is not there.
+    pub(super) fn seal(&self, name: &str) -> Result<Option<Seal>, MaildirError> {
+        match look(&self.root, name.as_bytes()) {
+            Ok(stat) => Ok(Some(Seal::of_stat(&stat))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(MaildirError::io(LISTING)(errno)),
+        }
     }
 
     /// Gives the name and type of each entry of a directory that is not hidden.

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::cache::{self, Scope, Summary};
+use super::dirs::{Place, Seal};
 use super::name::Arrival;
 use super::previous::{read_courier, read_dovecot};
 use super::template::Template;
@@ -109,6 +111,52 @@ pub fn write_uid_list(list: &UidList) -> std::io::Result<WroteUidList> {
         })?;
     }
     Ok((writer.end()?, list.lines.iter().map(|line| header.unique_id(line.uid)).collect()))
+}
+
+/// What a cache holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "for one caller, which looks at it")]
+pub struct Cache {
+    /// The first half of every id.
+    pub validity: u32,
+    /// The number of the next message.
+    pub next: u32,
+    /// The number of each message, its octets, whether it stands in `cur`, and its name.
+    pub messages: Vec<(u32, u64, bool, Vec<u8>)>,
+    /// The same, as it is written.
+    pub written: Vec<u8>,
+}
+
+/// The beginning of a cache of certain files, which says for which it holds true.
+pub fn cache_beginning() -> Vec<u8> {
+    let mut beginning = Vec::new();
+    SCOPE.put(&mut beginning);
+    beginning
+}
+
+const SCOPE: Scope = {
+    let seal = Seal { inode: 1, len: 2, modified: 3, changed: 4 };
+    Scope { dirs: [seal, seal], list: Some(seal), hidden: None, rules: 5 }
+};
+
+/// Reads a cache of those files, of at most so many messages. `None`: it is not believed.
+///
+/// # Errors
+///
+/// None, as memory has no faults.
+pub fn read_cache(text: &[u8], limit: u32) -> std::io::Result<Option<Cache>> {
+    let Some((index, summary)) = cache::parse(text, text.len() as u64, &SCOPE, limit)? else {
+        return Ok(None);
+    };
+    let Summary { validity, next, .. } = summary;
+    let messages = index.entries().iter().map(|entry| {
+        let (octets, in_cur) = (index.facts(entry).octets, entry.place() == Place::Cur);
+        (entry.uid, octets, in_cur, index.name(entry).to_vec())
+    });
+    let messages = messages.collect();
+    let mut written = Vec::new();
+    cache::fill(&mut written, &SCOPE, summary, &index)?;
+    Ok(Some(Cache { validity, next, messages, written }))
 }
 
 /// The bases and ids that a list of Dovecot tells, with ids of this format, or one of Courier.

@@ -14,7 +14,7 @@ use super::MaildirError;
 use super::calls::{Call, Reading, Writing, call};
 use super::uid_list::NEW_NAME;
 
-const NAME: &str = "pop3-hidden";
+pub(super) const NAME: &str = "pop3-hidden";
 
 const FIRST_LINE: &[u8] = b"pop3-hidden 1";
 
@@ -83,6 +83,11 @@ impl Hidden {
             *seen = true;
         }
         true
+    }
+
+    /// Takes note that all of them may be there.
+    pub(super) fn see_all(&mut self) {
+        self.seen.fill(true);
     }
 
     /// Those that were seen, and `more`. What was not seen is there no more.

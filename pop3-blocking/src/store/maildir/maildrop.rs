@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use pop3_proto::body::BodyRules;
 
 use super::MaildirError;
+use super::cache::{self, Scope, Summary};
 use super::calls::{Call, Reading, call};
 use super::delete_policy::DeletePolicy;
-use super::dirs::{Dirs, Place};
+use super::dirs::{Dirs, Place, Stamp};
 use super::folder::OpenFolder;
-use super::hidden::Hidden;
+use super::hidden::{self, Hidden};
 use super::index::{Entry, Header as HeaderKind, Index, Recognised, Skipped};
 use super::lock::Lock;
 use super::name::base_of;
@@ -37,6 +38,8 @@ pub struct OpenMaildir {
     headers: Utf8Headers,
     previous: PreviousServer,
     delete_policy: DeletePolicy,
+    /// A scan is kept if it finds so many messages.
+    cache_from: usize,
     /// What the scan passed over.
     hidden: Hidden,
     index: Index,
@@ -57,6 +60,10 @@ struct Known {
     absent: u64,
     /// Whether the list must be written again.
     outdated: bool,
+    /// That of the directories, if they stood still when the scan began, and it found nothing moving.
+    still: Option<Stamp>,
+    /// All was in the cache.
+    cached: bool,
 }
 
 impl OpenMaildir {
@@ -77,6 +84,7 @@ impl OpenMaildir {
             headers,
             previous,
             delete_policy: DeletePolicy::Remove,
+            cache_from: cache::WORTH_IT,
             hidden: Hidden::default(),
             index: Index::default(),
             header: None,
@@ -92,40 +100,85 @@ impl OpenMaildir {
         self
     }
 
+    /// The maildrop, which keeps a scan that finds so many messages.
+    pub(super) const fn with_cache_from(mut self, messages: usize) -> Self {
+        self.cache_from = messages;
+        self
+    }
+
     /// How many entries of `new` and `cur` the scan skipped because they are no messages: no regular files, or with
     /// names that no mail program gives.
     pub fn skipped(&self) -> u32 {
         self.skipped
     }
 
-    /// Reads directories and list until they agree.
+    /// Reads directories and list until they agree, or the cache if that agrees with both.
     fn read(&mut self) -> Result<(Index, Known), MaildirError> {
-        let mut index = Index::new(self.max_messages);
         self.hidden = Hidden::read(&self.dirs.root)?;
+        let mut before = self.dirs.stamp()?;
+        if let Some(found) = self.read_cache(before)? {
+            return Ok(found);
+        }
+        let mut index = Index::new(self.max_messages);
         let mut skipped = Skipped::default();
         let mut counted = 0;
         let mut pass = 0;
         let (mut known, sure) = loop {
             pass += 1;
-            let before = self.dirs.stamp()?;
+            let still = Some(before).filter(|stamp| cache::is_still(*stamp));
             index.collect(&self.dirs, pass, &mut self.hidden, &mut skipped)?;
-            let quiet = self.dirs.stamp()? == before;
-            let known = self.recognise(&mut index, pass)?;
+            let after = self.dirs.stamp()?;
+            let quiet = after == before;
+            before = after;
+            let mut known = self.recognise(&mut index, pass)?;
             let (read, vanished) = index.measure(&self.dirs, self.rules)?;
             counted += read;
             // A message of the list that was not seen may have been renamed meanwhile: once is not enough.
             let sure = quiet && vanished == 0 && (known.absent == 0 || pass > 1);
             if sure || pass == PASSES {
+                known.still = still.filter(|_| sure && index.is_clear(pass));
                 break (known, sure);
             }
         };
         index.settle(&self.dirs, pass, sure)?;
         known.outdated |= known.absent > 0 || counted > 0;
-        self.skipped = skipped.count();
-        if self.skipped > 0 {
-            log::warn!("{} entries of {:?} are no messages", self.skipped, self.path);
-        }
+        self.note_skipped(skipped.count());
         Ok((index, known))
+    }
+
+    fn read_cache(&mut self, dirs: Stamp) -> Result<Option<(Index, Known)>, MaildirError> {
+        let scope = self.scope(dirs)?;
+        let Some((index, summary)) = cache::read(&self.dirs, &scope, self.max_messages) else {
+            return Ok(None);
+        };
+        self.hidden.see_all();
+        self.note_skipped(summary.skipped);
+        let Summary { validity, next, .. } = summary;
+        let header = Header { validity, next, rules: scope.rules, format: Format::Sizes };
+        let known = Known { header: Some(header), still: Some(dirs), cached: true, ..Known::default() };
+        Ok(Some((index, known)))
+    }
+
+    /// What the cache must hold true for.
+    fn scope(&self, dirs: Stamp) -> Result<Scope, MaildirError> {
+        let (list, hidden) = (self.dirs.seal(uid_list::NAME)?, self.dirs.seal(hidden::NAME)?);
+        Ok(Scope { dirs, list, hidden, rules: rules_tag(self.rules) })
+    }
+
+    /// Keeps what was found for later scans.
+    fn write_cache(&self, header: Header, dirs: Stamp) -> Result<(), MaildirError> {
+        let scope = self.scope(dirs)?;
+        let Header { validity, next, .. } = header;
+        let summary = Summary { validity, next, skipped: self.skipped };
+        cache::write(&self.dirs.root, &scope, summary, &self.index)
+            .map_err(MaildirError::std("keeping what was found"))
+    }
+
+    fn note_skipped(&mut self, skipped: u32) {
+        self.skipped = skipped;
+        if skipped > 0 {
+            log::warn!("{skipped} entries of {:?} are no messages", self.path);
+        }
     }
 
     /// Takes over what the list says.
@@ -189,14 +242,24 @@ impl OpenMaildir {
         };
         // A list that may vanish in a power failure tells nothing that may be told.
         let unsure = self.lock.is_unsure()?;
-        if fresh > 0 || unsure || checked > 0 || known.outdated {
+        let write = fresh > 0 || unsure || checked > 0 || known.outdated;
+        if write {
             match self.write_list(header, &[]) {
                 Ok(()) => self.drops_lines = false,
                 Err(source) if fresh > 0 || unsure => {
                     return Err(MaildirError::ListNotStored { source });
                 }
                 Err(error) => {
-                    log::warn!("list of unique-ids of {:?} not brought up to date: {error}", self.path)
+                    log::warn!("list of unique-ids of {:?} not brought up to date: {error}", self.path);
+                    // What it drops must be known at the next login too.
+                    return Ok(header);
+                }
+            }
+        }
+        if let Some(dirs) = known.still.filter(|_| write || !known.cached) {
+            if self.index.entries().len() >= self.cache_from {
+                if let Err(error) = self.write_cache(header, dirs) {
+                    log::debug!("{:?}: {error}", self.path);
                 }
             }
         }
@@ -267,7 +330,7 @@ impl OpenMaildir {
 
     fn try_open(&self, at: usize) -> Result<Option<(Reading, std::fs::Metadata)>, MaildirError> {
         match self.index.entry(at) {
-            Some(entry) => self.dirs.open_message(entry.place, self.index.name(entry)),
+            Some(entry) => self.dirs.open_message(entry.place(), self.index.name(entry)),
             None => Ok(None),
         }
     }
@@ -322,8 +385,8 @@ impl OpenMaildir {
             let Some((at, entry)) = found else {
                 return outcome.fault(1, MaildirError::NotListed);
             };
-            match self.dirs.remove(entry.place, self.index.name(entry)) {
-                Ok(true) if !entry.many => removed.push(at),
+            match self.dirs.remove(entry.place(), self.index.name(entry)) {
+                Ok(true) if !entry.many() => removed.push(at),
                 Ok(_) => elsewhere.push(at),
                 Err(error) => outcome.fault(1, error),
             }
@@ -414,8 +477,10 @@ impl Maildrop for OpenMaildir {
         self.header = Some(header);
         self.index.entries().iter().try_for_each(|entry| {
             let octets = match self.headers {
-                Utf8Headers::Surrogates => self.index.surrogate(entry).unwrap_or_else(|| entry.octets()),
-                _ => entry.octets(),
+                Utf8Headers::Surrogates => {
+                    self.index.surrogate(entry).unwrap_or_else(|| self.index.facts(entry).octets)
+                }
+                _ => self.index.facts(entry).octets,
             };
             let needs_utf8 = entry.header() != HeaderKind::Ascii;
             let own = header.unique_id(entry.uid);

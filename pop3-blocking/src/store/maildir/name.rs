@@ -33,9 +33,12 @@ pub(super) fn base_of(name: &[u8]) -> Result<&[u8], OddName> {
     if name.len() > NAME_MAX {
         return Err(OddName::TooLong);
     }
-    let text = core::str::from_utf8(name).map_err(|_| OddName::NotUtf8)?;
-    if text.chars().any(char::is_control) {
-        return Err(OddName::ControlCharacter);
+    // Most are ASCII; that is seen at once.
+    if !name.iter().all(|octet| (b' '..=b'~').contains(octet)) {
+        let text = core::str::from_utf8(name).map_err(|_| OddName::NotUtf8)?;
+        if text.chars().any(char::is_control) {
+            return Err(OddName::ControlCharacter);
+        }
     }
     let base = name.split(|&octet| octet == b':').next().unwrap_or_default();
     if base.is_empty() { Err(OddName::NoBase) } else { Ok(base) }

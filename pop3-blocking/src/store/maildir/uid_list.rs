@@ -41,12 +41,13 @@ use rustix::io::Errno;
 
 use super::MaildirError;
 use super::calls::{Call, Reading, Writing, call};
+use super::crc::crc32;
 use super::lines::Lines;
 use super::lock::Lock;
 use super::unique_ids::UniqueIds;
 
 /// The name of the list.
-const NAME: &str = "pop3-uidlist";
+pub(super) const NAME: &str = "pop3-uidlist";
 /// The name under which it is written.
 pub(super) const NEW_NAME: &str = "pop3-uidlist.new";
 /// The beginning of the first line, behind the sum.
@@ -384,29 +385,6 @@ fn hex(digits: &[u8]) -> Option<u32> {
             _ => return None,
         };
         Some((value << 4) | u32::from(digit))
-    })
-}
-
-/// The CRC-32 of IEEE 802.3: it finds every change of up to 32 neighbouring bits.
-fn crc32(text: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0; 256];
-        let mut index = 0;
-        while index < 256 {
-            let mut sum = index as u32;
-            let mut bit = 0;
-            while bit < 8 {
-                sum = if sum & 1 == 1 { (sum >> 1) ^ 0xedb8_8320 } else { sum >> 1 };
-                bit += 1;
-            }
-            table[index] = sum;
-            index += 1;
-        }
-        table
-    };
-    !text.iter().fold(!0, |sum: u32, &octet| {
-        let [low, ..] = sum.to_le_bytes();
-        (sum >> 8) ^ TABLE[usize::from(low ^ octet)]
     })
 }
 

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 
@@ -20,6 +21,7 @@ struct Rig {
     hook: Option<Hook>,
     plan: Option<Arc<Plan>>,
     mirror: Option<ModelFs>,
+    ahead: Duration,
 }
 
 std::thread_local! {
@@ -39,6 +41,15 @@ pub(in crate::store::maildir) fn set_plan(plan: Option<Arc<Plan>>) {
 /// Has all that the calls of this thread change changed in `mirror` too, where the Maildir is `/`.
 pub(in crate::store::maildir) fn set_mirror(mirror: Option<ModelFs>) {
     RIG.with_borrow_mut(|rig| rig.mirror = mirror);
+}
+
+/// Sets how much later than it is this thread believes it to be.
+pub(in crate::store::maildir) fn set_ahead(ahead: Duration) {
+    RIG.with_borrow_mut(|rig| rig.ahead = ahead);
+}
+
+pub(in crate::store::maildir) fn now() -> SystemTime {
+    SystemTime::now() + RIG.with_borrow(|rig| rig.ahead)
 }
 
 pub(in crate::store::maildir) fn call<T, E: From<Errno>>(

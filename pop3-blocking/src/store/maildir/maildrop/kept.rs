@@ -25,11 +25,11 @@ impl OpenMaildir {
         let (mut linked, mut removed, mut elsewhere) = (Vec::new(), Vec::new(), Vec::new());
         for at in marked {
             let Some(entry) = self.index.entry(at) else { continue };
-            if entry.many {
+            if entry.many() {
                 elsewhere.push(at);
                 continue;
             }
-            match folder.link(entry.place, self.index.name(entry)) {
+            match folder.link(entry.place(), self.index.name(entry)) {
                 Ok(true) => linked.push(at),
                 Ok(false) => elsewhere.push(at),
                 Err(error) => outcome.fault(1, error),
@@ -43,7 +43,7 @@ impl OpenMaildir {
         }
         for at in linked {
             let Some(entry) = self.index.entry(at) else { continue };
-            match self.dirs.remove(entry.place, self.index.name(entry)) {
+            match self.dirs.remove(entry.place(), self.index.name(entry)) {
                 Ok(true) => removed.push(at),
                 Ok(false) => elsewhere.push(at),
                 Err(error) => outcome.fault(1, error),

@@ -85,7 +85,7 @@ fn r40_opening_a_pipe_does_not_wait() {
         let gone = matches!(read(&mut maildrop, 1, &listed[0].1), Err(StoreError::Gone));
         done.send(gone).unwrap();
     });
-    assert_eq!(waited.recv_timeout(std::time::Duration::from_secs(30)), Ok(true));
+    assert_eq!(waited.recv_timeout(Duration::from_secs(30)), Ok(true));
 }
 
 #[test]

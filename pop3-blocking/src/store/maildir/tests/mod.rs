@@ -6,18 +6,20 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use pop3_proto::MessageNumber;
 
 use self::files::{TempDir, make_fifo};
 use super::calls::Call;
-use super::calls::rig::set_hook;
+use super::calls::rig::{set_ahead, set_hook};
 use super::dirs::Place;
 use super::uid_list::{self, Format, Header, Line, Surrogate};
 use super::*;
 use crate::store::testing::{Marks, list, open, read};
 use crate::store::{CommitError, Committed, Maildrop, StoreError};
 
+mod cache;
 mod commit;
 mod delete_policy;
 pub(super) mod files;
@@ -60,6 +62,22 @@ impl Fixture {
 
     fn deliver(&self, name: &str, content: impl AsRef<[u8]>) {
         fs::write(self.path(name), content).unwrap();
+    }
+
+    /// Keeps scans of any number of messages, as if the directories had not changed for long.
+    fn still(mut self) -> Self {
+        self.store.cache_from = 0;
+        set_ahead(Duration::from_secs(3600));
+        self.age();
+        self
+    }
+
+    /// Gives both directories another time than any change from now on can, however coarse the clock.
+    fn age(&self) {
+        for dir in ["new", "cur"] {
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+            fs::File::open(self.path(dir)).unwrap().set_modified(time).unwrap();
+        }
     }
 
     fn rename(&self, from: &str, to: &str) {
@@ -170,7 +188,7 @@ fn names_without_time_are_numbered_by_the_age_of_the_file() {
     let fixture = Fixture::with(&["new/zebra", "new/1500000000.1.h", "cur/apple:2,S"]);
     let set = |name: &str, seconds| {
         let file = fs::File::options().write(true).open(fixture.path(name)).unwrap();
-        file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
     };
     set("new/zebra", 1_400_000_000);
     set("cur/apple:2,S", 1_600_000_000);

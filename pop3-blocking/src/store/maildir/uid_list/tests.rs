@@ -60,13 +60,6 @@ fn owned(line: &Line<'_>) -> Owned {
 }
 
 #[test]
-fn the_sum_is_that_of_other_programs() {
-    // zlib: crc32(b"123456789")
-    assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-    assert_eq!(crc32(b""), 0);
-}
-
-#[test]
 fn r1939_7_2_pb_q56_an_id_is_sixteen_digits() {
     assert_eq!(&HEADER.unique_id(0x1f), b"deadbeef0000001f");
     assert_eq!(&Header { validity: 0, ..HEADER }.unique_id(u32::MAX), b"00000000ffffffff");
