@@ -84,10 +84,30 @@ pub(super) fn needs_utf8(message: &mut impl Read, buffer: &mut [u8]) -> io::Resu
 /// The octets of a message, as `RETR` sends it.
 pub(super) fn measure(message: &mut impl Read, rules: BodyRules, buffer: &mut [u8]) -> io::Result<u64> {
     let mut measure = Measure::new(rules);
+    each_piece(message, buffer, |piece| measure.update(piece))?;
+    Ok(measure.finish())
+}
+
+/// The same, and whether its header is not ASCII.
+#[cfg(feature = "maildir")]
+pub(super) fn measure_and_check(
+    message: &mut impl Read,
+    rules: BodyRules,
+    buffer: &mut [u8],
+) -> io::Result<(u64, bool)> {
+    let (mut measure, mut check) = (Measure::new(rules), HeaderCheck::new());
+    each_piece(message, buffer, |piece| {
+        measure.update(piece);
+        check.update(piece);
+    })?;
+    Ok((measure.finish(), check.needs_utf8()))
+}
+
+fn each_piece(message: &mut impl Read, buffer: &mut [u8], mut take: impl FnMut(&[u8])) -> io::Result<()> {
     loop {
         match message.read(buffer) {
-            Ok(0) => return Ok(measure.finish()),
-            Ok(octets) => measure.update(buffer.get(..octets).unwrap_or_default()),
+            Ok(0) => return Ok(()),
+            Ok(octets) => take(buffer.get(..octets).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -111,7 +111,7 @@ pub(super) fn read(dirs: &Dirs, scope: &Scope, limit: u32) -> Option<(Index, Sum
         }
     };
     let facts = call(Call::Look, || file.metadata()).ok().filter(std::fs::Metadata::is_file)?;
-    let found = parse(Reading(file, Call::ReadCache), facts.len(), scope, limit);
+    let found = parse(Reading::new(file, Call::ReadCache), facts.len(), scope, limit);
     match &found {
         Ok(Some(_)) => {}
         Ok(None) => log::debug!("{NAME} holds true no more"),

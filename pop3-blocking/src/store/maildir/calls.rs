@@ -96,19 +96,46 @@ const fn deed(call: Call<'_>) -> crate::failpoint::Deed {
 
 /// A file that is read.
 #[derive(Debug)]
-pub(super) struct Reading(pub(super) File, pub(super) Call<'static>);
+pub(super) struct Reading {
+    file: File,
+    what: Call<'static>,
+    /// Where its end is, if that need not be asked for.
+    end: Option<u64>,
+    at: u64,
+}
+
+impl Reading {
+    /// To where it ends when that is reached.
+    pub(super) const fn new(file: File, what: Call<'static>) -> Self {
+        Self { file, what, end: None, at: 0 }
+    }
+
+    /// The first `len` octets, as it had when it was opened. One of none is read to its end: some file systems tell no
+    /// lengths.
+    pub(super) const fn of_len(file: File, what: Call<'static>, len: u64) -> Self {
+        Self { file, what, end: if len > 0 { Some(len) } else { None }, at: 0 }
+    }
+}
 
 impl Read for Reading {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let Self(file, what) = self;
-        let count = some(*what, room.len());
-        call(*what, || file.read(room.get_mut(..count).unwrap_or_default()))
+        let Self { file, what, end, at } = self;
+        let left = end.map_or(u64::MAX, |end| end.saturating_sub(*at));
+        let most = usize::try_from(left).unwrap_or(usize::MAX).min(room.len());
+        if most == 0 {
+            return Ok(0);
+        }
+        let count = some(*what, most);
+        let read = call(*what, || file.read(room.get_mut(..count).unwrap_or_default()))?;
+        *at += read as u64;
+        Ok(read)
     }
 }
 
 impl Seek for Reading {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.0.seek(to)
+        self.at = self.file.seek(to)?;
+        Ok(self.at)
     }
 }
 

@@ -185,7 +185,7 @@ impl Dirs {
             Err(errno) => return Err(MaildirError::io("opening a message")(errno)),
         };
         let facts = call(Call::Look, || file.metadata()).map_err(MaildirError::std("opening a message"))?;
-        Ok(facts.is_file().then_some((Reading(file, Call::ReadMessage), facts)))
+        Ok(facts.is_file().then(|| (Reading::of_len(file, Call::ReadMessage, facts.len()), facts)))
     }
 
     /// Whether there is an entry of this name.

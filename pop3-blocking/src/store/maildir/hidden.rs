@@ -46,7 +46,7 @@ impl Hidden {
             return Err(MaildirError::TooManyHidden);
         }
         let mut text = Vec::new();
-        let mut reading = Reading(file, Call::ReadList).take(FILE_MAX);
+        let mut reading = Reading::new(file, Call::ReadList).take(FILE_MAX);
         reading.read_to_end(&mut text).map_err(MaildirError::std(READING))?;
         Self::parse(&text).ok_or(MaildirError::HiddenDamaged)
     }

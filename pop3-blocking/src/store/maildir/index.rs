@@ -4,24 +4,22 @@
 //! runs the entries are sorted by base, afterwards by arrival, so that message `n` is entry `n - 1`.
 
 use std::collections::BTreeMap;
-use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 
-use pop3_proto::body::BodyRules;
 use rustix::fs::FileType;
 
 use super::MaildirError;
-use super::calls::Reading;
 use super::dirs::{Dirs, Place};
 use super::hidden::Hidden;
 use super::name::{Arrival, base_of};
 use super::uid_list::{Line, Surrogate};
 use super::unique_ids::UniqueIds;
-use crate::store::SurrogateReader;
-use crate::store::surrogate::{measure, needs_utf8};
 
+mod count;
 mod entry;
 
+pub(super) use count::Counting;
+use entry::put;
 pub(super) use entry::{Entry, Facts, Header};
 
 /// All messages.
@@ -69,7 +67,7 @@ impl Index {
         let mut entry = Entry::new(name_at, name_len, base_len, place, 0);
         entry.uid = line.uid;
         let Line { size, mtime, .. } = *line;
-        entry.set_facts(Facts { octets, size, mtime }, &mut self.large);
+        entry.set_facts(Facts { octets, size, mtime }, |pair| put(&mut self.large, pair));
         note_surrogate(&mut entry, line.surrogate, &mut self.surrogates);
         self.names.extend_from_slice(name);
         self.entries.push(entry);
@@ -238,72 +236,10 @@ impl Index {
         }
         if let (false, true, Some(octets)) = (entry.measured(), octets_valid, line.octets) {
             let Line { size, mtime, .. } = *line;
-            entry.set_facts(Facts { octets, size, mtime }, &mut self.large);
+            entry.set_facts(Facts { octets, size, mtime }, |pair| put(&mut self.large, pair));
             note_surrogate(entry, line.surrogate, &mut self.surrogates);
         }
         Recognised::Found
-    }
-
-    /// Counts the octets of all messages not yet counted, by reading them. Returns how many were counted, and how
-    /// many were not found.
-    pub(super) fn measure(&mut self, dirs: &Dirs, rules: BodyRules) -> Result<(u32, u32), MaildirError> {
-        let (mut counted, mut vanished) = (0, 0);
-        let mut buffer = Vec::new();
-        for entry in self.entries.iter_mut().filter(|entry| !entry.measured()) {
-            let name = name_in(&self.names, entry);
-            let at_fault = |error| {
-                log::error!("message \"{}\" cannot be counted", name.escape_ascii());
-                error
-            };
-            let opened = dirs.open_message(entry.place(), name).map_err(at_fault)?;
-            let Some((mut file, facts)) = opened else {
-                vanished += 1;
-                continue;
-            };
-            buffer.resize(1 << 16, 0);
-            let octets = measure(&mut file, rules, &mut buffer);
-            let octets = octets.map_err(MaildirError::std("reading a message")).map_err(at_fault)?;
-            let (size, mtime) = (facts.len(), nanoseconds(&facts));
-            entry.set_facts(Facts { octets, size, mtime }, &mut self.large);
-            counted += 1;
-        }
-        Ok((counted, vanished))
-    }
-
-    /// Looks at the headers that nobody has looked at, and counts the octets of surrogates. All messages must have their
-    /// numbers. Returns how many were looked at; one that is not found stays unknown.
-    pub(super) fn check_headers(&mut self, dirs: &Dirs, rules: BodyRules) -> Result<u32, MaildirError> {
-        let (mut checked, mut refreshed, mut buffer) = (0, false, Vec::new());
-        for at in 0..self.entries.len() {
-            if self.entries.get(at).is_none_or(|entry| entry.header() != Header::Unknown) {
-                continue;
-            }
-            let mut opened = self.open(dirs, at)?;
-            if opened.is_none() && !refreshed {
-                refreshed = true;
-                self.refresh(dirs)?;
-                opened = self.open(dirs, at)?;
-            }
-            let (Some((mut file, _)), Some(entry)) = (opened, self.entries.get_mut(at)) else { continue };
-            buffer.resize(1 << 16, 0);
-            let fault = MaildirError::std("reading a message");
-            if needs_utf8(&mut file, &mut buffer).map_err(&fault)? {
-                file.seek(SeekFrom::Start(0)).map_err(&fault)?;
-                let octets = measure(&mut SurrogateReader::new(file), rules, &mut buffer).map_err(&fault)?;
-                self.surrogates.insert(entry.uid, octets);
-                entry.set_header(Header::Utf8);
-            } else {
-                entry.set_header(Header::Ascii);
-            }
-            checked += 1;
-        }
-        Ok(checked)
-    }
-
-    fn open(&self, dirs: &Dirs, at: usize) -> Result<Option<(Reading, std::fs::Metadata)>, MaildirError> {
-        self.entries
-            .get(at)
-            .map_or(Ok(None), |entry| dirs.open_message(entry.place(), name_in(&self.names, entry)))
     }
 
     /// Ends the passes: drops what is not there any more, takes numbers from messages that share one, and sorts by
@@ -551,7 +487,7 @@ mod tests {
         for pass in 1..=3 {
             index.collect(&dirs, pass, &mut Hidden::default(), &mut Skipped::default()).unwrap();
         }
-        assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (100, 0));
+        assert_eq!(index.measure(&dirs, Counting::default()).unwrap(), (100, 0));
         index.settle(&dirs, 3, true).unwrap();
         assert_eq!((index.entries.capacity(), index.names.capacity()), (100, 10 * 5 + 90 * 6));
         // Names that change leave nothing behind.
@@ -577,7 +513,7 @@ mod tests {
         for (sure, left) in [(false, 3), (true, 2)] {
             let mut index = Index::new(9);
             index.collect(&dirs, 1, &mut Hidden::default(), &mut Skipped::default()).unwrap();
-            assert_eq!(index.measure(&dirs, BodyRules::default()).unwrap(), (3, 0));
+            assert_eq!(index.measure(&dirs, Counting::default()).unwrap(), (3, 0));
             std::fs::rename(path("new/1.1.h"), path("tmp/1.1.h")).unwrap();
             std::fs::rename(path("new/2.1.h"), path("tmp/2.1.h")).unwrap();
             index.collect(&dirs, 2, &mut Hidden::default(), &mut Skipped::default()).unwrap();

@@ -13,7 +13,7 @@ use super::delete_policy::DeletePolicy;
 use super::dirs::{Dirs, Place, Stamp};
 use super::folder::OpenFolder;
 use super::hidden::{self, Hidden};
-use super::index::{Entry, Header as HeaderKind, Index, Recognised, Skipped};
+use super::index::{Counting, Entry, Header as HeaderKind, Index, Recognised, Skipped};
 use super::lock::Lock;
 use super::name::base_of;
 use super::previous::{self, PreviousServer};
@@ -38,6 +38,8 @@ pub struct OpenMaildir {
     headers: Utf8Headers,
     previous: PreviousServer,
     delete_policy: DeletePolicy,
+    /// How many count octets.
+    threads: usize,
     /// A scan is kept if it finds so many messages.
     cache_from: usize,
     /// What the scan passed over.
@@ -84,6 +86,7 @@ impl OpenMaildir {
             headers,
             previous,
             delete_policy: DeletePolicy::Remove,
+            threads: 1,
             cache_from: cache::WORTH_IT,
             hidden: Hidden::default(),
             index: Index::default(),
@@ -97,6 +100,12 @@ impl OpenMaildir {
     /// The maildrop, with what its commit does.
     pub(super) fn with_delete_policy(mut self, delete_policy: DeletePolicy) -> Self {
         self.delete_policy = delete_policy;
+        self
+    }
+
+    /// The maildrop, in which so many threads count.
+    pub(super) const fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -119,6 +128,8 @@ impl OpenMaildir {
         if let Some(found) = self.read_cache(before)? {
             return Ok(found);
         }
+        let headers = self.headers != Utf8Headers::AsStored;
+        let how = Counting { rules: self.rules, headers, threads: self.threads };
         let mut index = Index::new(self.max_messages);
         let mut skipped = Skipped::default();
         let mut counted = 0;
@@ -131,7 +142,7 @@ impl OpenMaildir {
             let quiet = after == before;
             before = after;
             let mut known = self.recognise(&mut index, pass)?;
-            let (read, vanished) = index.measure(&self.dirs, self.rules)?;
+            let (read, vanished) = index.measure(&self.dirs, how)?;
             counted += read;
             // A message of the list that was not seen may have been renamed meanwhile: once is not enough.
             let sure = quiet && vanished == 0 && (known.absent == 0 || pass > 1);

@@ -104,6 +104,9 @@ pub use uidl_format::{UidlFormat, UidlFormatError};
 /// How many messages a maildrop may hold unless set otherwise.
 const MAX_MESSAGES: u32 = 1_000_000;
 
+/// How many threads count the octets of messages, at most, unless set otherwise.
+const THREADS: usize = 4;
+
 /// Opens the Maildirs of users. See the [module](self) for what it promises.
 ///
 /// ```
@@ -120,6 +123,7 @@ pub struct MaildirStore {
     create_missing: bool,
     previous: PreviousServer,
     delete_policy: DeletePolicy,
+    threads: usize,
     /// Scans of so many messages are kept.
     cache_from: usize,
 }
@@ -143,6 +147,7 @@ impl MaildirStore {
             create_missing: false,
             previous: PreviousServer::Any,
             delete_policy: DeletePolicy::Remove,
+            threads: std::thread::available_parallelism().map_or(1, usize::from).min(THREADS),
             cache_from: cache::WORTH_IT,
         })
     }
@@ -153,6 +158,14 @@ impl MaildirStore {
     #[must_use]
     pub const fn rules(mut self, rules: BodyRules) -> Self {
         self.rules = rules;
+        self
+    }
+
+    /// Sets how many threads count the octets of messages that no login has counted yet, where these are 1,000 or more; of
+    /// fewer the session's own does. As many as the system has processors, but no more than 4, unless set. 0 is as 1.
+    #[must_use]
+    pub const fn counting_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
         self
     }
 
@@ -212,6 +225,7 @@ impl Store for MaildirStore {
             self.previous.clone(),
         )
         .with_delete_policy(self.delete_policy.clone())
+        .with_threads(self.threads)
         .with_cache_from(self.cache_from))
     }
 
@@ -226,6 +240,7 @@ impl fmt::Debug for MaildirStore {
             .field("template", &self.template.as_os_str())
             .field("rules", &self.rules)
             .field("max_messages", &self.max_messages)
+            .field("counting_threads", &self.threads)
             .field("create_missing", &self.create_missing)
             .field("previous", &self.previous)
             .field("delete_policy", &self.delete_policy)

@@ -95,7 +95,7 @@ fn open(root: &File, name: &'static str) -> Result<Option<BufReader<Reading>>, M
     if !facts.is_file() {
         return Err(MaildirError::NotRegular { name });
     }
-    Ok(Some(BufReader::with_capacity(1 << 16, Reading(file, Call::ReadList))))
+    Ok(Some(BufReader::with_capacity(1 << 16, Reading::new(file, Call::ReadList))))
 }
 
 const READING: &str = "reading the list of the previous server";

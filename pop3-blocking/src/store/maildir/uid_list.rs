@@ -144,6 +144,7 @@ pub(super) struct Line<'a> {
 }
 
 /// What stands where the list should be.
+#[allow(clippy::large_enum_variant, reason = "there is one, for a moment")]
 pub(super) enum Opened {
     Missing,
     /// The first line is damaged: nothing of the list can be used.
@@ -163,7 +164,7 @@ pub(super) fn open(root: &File) -> Result<Opened, MaildirError> {
     if !facts.is_file() {
         return Err(MaildirError::NotRegular { name: NAME });
     }
-    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, Reading(file, Call::ReadList)));
+    let mut reader = Reader::new(BufReader::with_capacity(1 << 16, Reading::new(file, Call::ReadList)));
     Ok(match reader.header()? {
         Some(header) => Opened::Ready(header, reader),
         None => Opened::Unreadable,

@@ -125,8 +125,8 @@ impl Entry {
         i64::from_ne_bytes(((u64::from(upper) << 32) | u64::from(lower)).to_ne_bytes())
     }
 
-    /// Takes over what was found. What does not fit is put into `large`.
-    pub(super) fn set_facts(&mut self, facts: Facts, large: &mut Vec<(u64, u64)>) {
+    /// Takes over what was found. What does not fit is put among the large ones by `put`, which tells its place there.
+    pub(super) fn set_facts(&mut self, facts: Facts, put: impl FnOnce((u64, u64)) -> usize) {
         let Facts { octets, size, mtime } = facts;
         let mtime = u64::from_ne_bytes(mtime.to_ne_bytes());
         // The shift leaves 32 bits, the mask does.
@@ -136,9 +136,8 @@ impl Entry {
             self.set(LARGE, false);
         } else {
             // One message has one entry, and these are counted with 32 bits.
-            self.octets = u32::try_from(large.len()).unwrap_or(u32::MAX);
+            self.octets = u32::try_from(put((octets, size))).unwrap_or(u32::MAX);
             self.set(LARGE, true);
-            large.push((octets, size));
         }
         self.set(MEASURED, true);
     }
@@ -151,6 +150,12 @@ impl Entry {
         };
         Facts { octets, size, mtime: self.mtime() }
     }
+}
+
+/// Puts octets and size of a large message among those of others, and tells their place.
+pub(super) fn put(large: &mut Vec<(u64, u64)>, pair: (u64, u64)) -> usize {
+    large.push(pair);
+    large.len() - 1
 }
 
 #[cfg(test)]
@@ -174,7 +179,7 @@ mod tests {
         let entries: Vec<Entry> = all
             .iter()
             .map(|facts| {
-                entry.set_facts(*facts, &mut large);
+                entry.set_facts(*facts, |pair| put(&mut large, pair));
                 entry
             })
             .collect();
