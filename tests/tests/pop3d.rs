@@ -389,6 +389,38 @@ fn check_says_what_is_wrong_by_lines_and_exit_code() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_named_with_the_reason_and_what_to_do() {
+    let dir = TempDir::new("unread");
+    fs::create_dir(dir.join("mail")).unwrap();
+    dir.file("users", "alice:{PLAIN}x\n");
+    dir.file("key", "no PEM");
+    let usual = ["--listen", "127.0.0.1:0", "--maildir", "mail/{user}"];
+    for (options, parts) in [
+        (&["--users", "absent/users"][..], ["cannot read absent/users: No such file", "put it there"]),
+        (&["--users", "mail"], ["cannot read mail: Is a directory", "give the name of a file"]),
+        (&["--users", "key"], ["key: users file, line 1: ", "pop3d check tells"]),
+        (&["--config", "absent.toml"], ["cannot read absent.toml: No such file", "put it there"]),
+        (
+            &["--users", "users", "--decoy-secret", "absent/secret"],
+            ["cannot read absent/secret: No such file", "put it there"],
+        ),
+        (
+            &["--users", "users", "--cert", "absent/cert", "--key", "key"],
+            ["cannot read absent/cert: No such file", "put it there"],
+        ),
+        (
+            &["--users", "users", "--cert", "key", "--key", "key"],
+            ["key: no usable certificate", "must be PEM"],
+        ),
+    ] {
+        let failed = Pop3d::run(&[&usual[..], options].concat(), &dir);
+        assert_eq!(failed.code, Some(78), "{options:?}");
+        let said = String::from_utf8(failed.stderr).unwrap();
+        assert!(parts.iter().all(|part| said.contains(part)), "{parts:?}: {said}");
+    }
+}
+
+#[test]
 fn man_and_completions_are_written() {
     for (args, part) in [(&["man"][..], "\n.TH pop3d "), (&["completions", "bash"], "_pop3d()")] {
         for name in ["pop3d", "pop3"] {
@@ -398,8 +430,16 @@ fn man_and_completions_are_written() {
             assert!(output.status.success() && text.contains(&part), "{name} {args:?}: {text}");
         }
     }
-    let output = Command::new(program("pop3d")).args(["completions", "cmd"]).output().unwrap();
-    assert_eq!((output.status.code(), output.stdout.len()), (Some(74), 0));
+    for name in ["pop3d", "pop3"] {
+        let output = Command::new(program(name)).args(["completions", "cmd"]).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0), "{name}");
+        let output = Command::new(program(name)).arg("--help").output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        for command in ["man ", "completions "] {
+            let named = text.lines().any(|line| line.trim_start().starts_with(command));
+            assert!(named, "{name} --help does not name {command}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -109,8 +109,14 @@ impl Proxy {
         self.password.as_ref().is_some_and(|password| !password.is_empty())
     }
 
-    pub(super) fn host(&self) -> &str {
+    /// The name or address of the proxy, without brackets.
+    pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// Who we are to the proxy, if that was said.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     pub(super) const fn port(&self) -> u16 {

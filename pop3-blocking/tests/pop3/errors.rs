@@ -56,6 +56,36 @@ fn without_a_terminal_a_password_must_come_from_elsewhere() {
 }
 
 #[test]
+fn a_file_that_cannot_be_read_is_named_with_the_reason_and_what_to_do() {
+    let (home, fake) = (Home::new(), Fake::good(vec![]));
+    let key = home.write("key", "no PEM");
+    let stat = ["stat", &fake.url("pops"), "--json"];
+    let netrc = "--netrc=absent/netrc";
+    for (options, parts) in [
+        (&["--password-file", "absent/password"][..], ["absent/password", "No such file", "put it there"]),
+        (&["--token-file", "/"], ["token file \"/\"", "Is a directory", "give the name of a file"]),
+        (&[netrc], ["absent/netrc", "No such file", "put it there"]),
+        (
+            &["--password-file", "password", "--ca", "absent/ca"],
+            ["absent/ca", "No such file", "put it there"],
+        ),
+        (&["--password-file", "password", "--ca", &key], [&key, "no usable certificate", "must be PEM"]),
+        (
+            &["--password-file", "password", "--client-cert", "absent/cert", "--client-key", &key],
+            ["absent/cert", "No such file", "put it there"],
+        ),
+    ] {
+        let done = home.run(&[&stat[..], options].concat());
+        let said = done.expect_error(78, "configuration").err.replace("\\\"", "\"");
+        assert!(parts.iter().all(|part| said.contains(part)), "{parts:?}: {said}");
+    }
+    home.write("config.toml", "");
+    let said = home.run(&["stat", "a", "--config", "/"]).expect(78).err.clone();
+    assert!(said.contains("file of accounts \"/\"") && said.contains("give the name of a file"), "{said}");
+    assert_eq!(fake.connections(), 0);
+}
+
+#[test]
 fn no_way_to_the_host_is_68() {
     let home = Home::new();
     // Nobody listens on a port that was just given back.

@@ -118,6 +118,32 @@ fn answering(answer: &'static [u8]) -> (u16, std::thread::JoinHandle<Vec<u8>>) {
 }
 
 #[test]
+fn the_password_for_a_proxy_is_taken_from_a_netrc() {
+    let home = Home::new();
+    let asked_with = |netrc: &str, user: &str| {
+        let netrc =
+            home.write("netrc", &format!("{netrc}\nmachine pop.example.invalid login alice password p\n"));
+        Command::new("chmod").args(["600", &netrc]).status().unwrap();
+        let (port, asked) = answering(b"HTTP/1.1 503 no\r\n\r\n");
+        let (netrc, proxy) = (format!("--netrc={netrc}"), format!("http://{user}127.0.0.1:{port}"));
+        let url = "pops://alice@pop.example.invalid";
+        home.run(&["stat", url, &netrc, "--proxy", &proxy, "--json"]).expect_error(68, "host");
+        let asked = String::from_utf8(asked.join().unwrap()).unwrap();
+        let login = asked.lines().find_map(|line| line.strip_prefix("Proxy-Authorization: Basic "));
+        login.map(str::to_owned)
+    };
+    // The base64 of me:proxy-secret, and of me with no password.
+    let (with, without) = (Some("bWU6cHJveHktc2VjcmV0".to_owned()), Some("bWU6".to_owned()));
+    let entry = "machine 127.0.0.1 login you password x\nmachine 127.0.0.1 login me password proxy-secret";
+    assert_eq!(asked_with(entry, "me@"), with);
+    assert_eq!(asked_with(entry, ""), None, "nobody asked for a login at the proxy");
+    assert_eq!(asked_with("machine 127.0.0.2 login me password x", "me@"), without);
+    assert_eq!(asked_with("", "me@"), without);
+    // Not what is for every host: the proxy would see it.
+    assert_eq!(asked_with("default login me password x", "me@"), without);
+}
+
+#[test]
 fn what_is_no_proxy_learns_no_password() {
     let home = Home::new();
     for (scheme, answer, code, kind) in [

@@ -3,13 +3,19 @@
 use core::fmt;
 use std::error::Error as StdError;
 use std::io;
+use std::path::PathBuf;
 
 /// Why a users file was not taken. No text of the file is in it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum UsersFileError {
     /// It could not be opened or read.
-    Io(io::Error),
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// It has more than `limit` octets.
     TooLarge {
         /// The largest size, in octets.
@@ -72,7 +78,7 @@ pub enum HashError {
 impl fmt::Display for UsersFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(source) => write!(f, "users file cannot be read: {source}"),
+            Self::Read { path, source } => write!(f, "users file {}: {source}", path.display()),
             Self::TooLarge { limit } => write!(f, "users file has more than {limit} octets"),
             Self::Line { line, problem } => write!(f, "users file, line {line}: {problem}"),
         }
@@ -82,7 +88,7 @@ impl fmt::Display for UsersFileError {
 impl StdError for UsersFileError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Io(source) => Some(source),
+            Self::Read { source, .. } => Some(source),
             Self::TooLarge { .. } | Self::Line { .. } => None,
         }
     }

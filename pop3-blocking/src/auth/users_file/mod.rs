@@ -113,7 +113,7 @@ impl UsersFile {
     ///
     /// # Errors
     ///
-    /// [`UsersFileError::Io`] and [`UsersFileError::TooLarge`].
+    /// [`UsersFileError::Read`] and [`UsersFileError::TooLarge`].
     pub fn examine(path: impl AsRef<Path>) -> Result<Examined, UsersFileError> {
         let (table, problems) = Table::examine(path.as_ref())?;
         Ok(Examined { users: table.names(), problems })

@@ -49,14 +49,16 @@ struct Entry {
 
 impl Table {
     pub(super) fn read(path: &Path) -> Result<Self, UsersFileError> {
-        let file = File::open(path).map_err(UsersFileError::Io)?;
+        let fault = |source| UsersFileError::Read { path: path.to_owned(), source };
+        let file = File::open(path).map_err(fault)?;
         warn_if_open_to_all(path, &file);
-        Self::parse(&Self::text(file)?)
+        Self::parse(&Self::text(path, file)?)
     }
 
     /// The users of the lines that are right, and what is wrong with the others.
     pub(super) fn examine(path: &Path) -> Result<(Self, Vec<(usize, LineProblem)>), UsersFileError> {
-        let text = Self::text(File::open(path).map_err(UsersFileError::Io)?)?;
+        let fault = |source| UsersFileError::Read { path: path.to_owned(), source };
+        let text = Self::text(path, File::open(path).map_err(fault)?)?;
         let mut wrong = Vec::new();
         let table = Self::parse_all(&text, |line, problem| {
             wrong.push((line, problem));
@@ -65,12 +67,13 @@ impl Table {
         Ok((table, wrong))
     }
 
-    fn text(file: File) -> Result<Zeroizing<Vec<u8>>, UsersFileError> {
+    fn text(path: &Path, file: File) -> Result<Zeroizing<Vec<u8>>, UsersFileError> {
+        let fault = |source| UsersFileError::Read { path: path.to_owned(), source };
         // Reserved at once, so that no copy of the passwords stays behind where a growing vector stood.
-        let len = file.metadata().map_err(UsersFileError::Io)?.len().min(FILE_MAX);
+        let len = file.metadata().map_err(fault)?.len().min(FILE_MAX);
         let mut text =
             Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1)));
-        file.take(FILE_MAX + 1).read_to_end(&mut text).map_err(UsersFileError::Io)?;
+        file.take(FILE_MAX + 1).read_to_end(&mut text).map_err(fault)?;
         if text.len() as u64 > FILE_MAX {
             return Err(UsersFileError::TooLarge { limit: FILE_MAX });
         }

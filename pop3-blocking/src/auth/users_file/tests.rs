@@ -141,7 +141,10 @@ fn reload_swaps_all_entries_or_none() {
         assert!(matches!(users.password(&cx, user, password), Err(AuthError::Rejected)));
     }
     std::fs::remove_file(&file.0).unwrap();
-    assert!(matches!(users.reload(), Err(UsersFileError::Io(_))));
+    let error = users.reload().unwrap_err();
+    assert!(matches!(&error, UsersFileError::Read { .. }), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("users file /") && text.contains(": No such file"), "{text}");
     assert_eq!(users.len(), 1);
     assert!(!format!("{users:?}").contains("three"));
 }
@@ -307,5 +310,5 @@ fn everything_that_is_wrong_is_told_at_once_with_its_line() {
     assert_eq!(names, ["a", "b"]);
     use LineProblem::{DuplicateUser, NoPassword, NoUser, UnknownScheme};
     assert_eq!(wrong, [(3, NoPassword), (4, UnknownScheme), (7, DuplicateUser), (8, NoUser)]);
-    assert!(matches!(UsersFile::examine("/nonexistent/users"), Err(UsersFileError::Io(_))));
+    assert!(matches!(UsersFile::examine("/nonexistent/users"), Err(UsersFileError::Read { .. })));
 }

@@ -2,21 +2,39 @@
 
 use std::io::{self, Write};
 
-use clap::Command;
+use clap::builder::EnumValueParser;
+use clap::{Arg, ArgMatches, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// Writes to standard output what the arguments ask for: `man` for the page of `command` with all its commands on it,
-/// `completions SHELL` for what completes its command line. `None`: they ask for something else.
-pub(crate) fn asked(command: Command, section: &str) -> Option<io::Result<()>> {
-    let args: Vec<String> = std::env::args_os().skip(1).map_while(|arg| arg.into_string().ok()).collect();
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let text = match args[..] {
-        ["man"] => page(command, section),
-        ["completions", shell] => match shell.parse() {
-            Ok(shell) => Ok(script(command, shell)),
-            Err(_) => Err(io::Error::other("completions: for bash, elvish, fish, powershell or zsh")),
-        },
+const MAN: &str = "man";
+const COMPLETIONS: &str = "completions";
+const SHELL: &str = "shell";
+
+/// `command` with the commands of this file, so that help, page and completions name them too.
+pub(crate) fn among(command: Command) -> Command {
+    let shell = Arg::new(SHELL)
+        .value_name("SHELL")
+        .value_parser(EnumValueParser::<Shell>::new())
+        .required(true)
+        .help("bash, elvish, fish, powershell or zsh")
+        .hide_possible_values(true);
+    command
+        .subcommand(Command::new(MAN).about("Write the manual page, for man, to standard output"))
+        .subcommand(
+            Command::new(COMPLETIONS)
+                .about("Write what completes the command line in a shell to standard output")
+                .arg(shell),
+        )
+}
+
+/// Writes to standard output what `matches`, read by [`among`] of `command`, ask for: the page of `command` with all its
+/// commands on it, or what completes its command line. `None`: they ask for something else.
+pub(crate) fn asked(command: Command, section: &str, matches: &ArgMatches) -> Option<io::Result<()>> {
+    let command = among(command);
+    let text = match matches.subcommand()? {
+        (MAN, _) => page(command, section),
+        (COMPLETIONS, asked) => Ok(script(command, *asked.get_one::<Shell>(SHELL)?)),
         _ => return None,
     };
     Some(text.and_then(|text| {
@@ -74,6 +92,7 @@ pub(crate) mod looks {
 
     /// Every option that help shows stands on the page, and troff has nothing to say about it.
     pub(crate) fn page_is_whole(command: Command, section: &str) {
+        let command = among(command);
         let page = page(command.clone(), section).unwrap();
         let text = String::from_utf8(page.clone()).unwrap().replace("\\-", "-");
         let mut all = command;
@@ -97,10 +116,11 @@ pub(crate) mod looks {
     }
 
     /// Every shell gets a script with the options in it; bash can read its own.
-    pub(crate) fn completions_are_whole(command: &Command, option: &str) {
+    pub(crate) fn completions_are_whole(command: Command, option: &str) {
+        let command = among(command);
         for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
             let script = String::from_utf8(script(command.clone(), shell)).unwrap();
-            assert!(script.contains(option), "{shell}");
+            assert!([option, MAN, COMPLETIONS].iter().all(|word| script.contains(word)), "{shell}");
             if shell == Shell::Bash {
                 assert_eq!(run("bash", &["-n"], script.as_bytes()).unwrap_or_default(), "");
             }

@@ -93,9 +93,11 @@ pub(crate) struct Common {
 
     /// Take user and password from FILE, as ftp and curl do
     ///
-    /// Without FILE: $NETRC, or else ~/.netrc. Others must not be able to read it.
+    /// Without FILE: $NETRC, or else ~/.netrc. Others must not be able to read it. The
+    /// password of a proxy that is named with its USER is taken from there too.
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = help::LOGIN)]
     #[arg(conflicts_with_all = ["password_file", "password_command", "token_file", "token_command"])]
+    #[arg(verbatim_doc_comment)]
     pub(crate) netrc: Option<Option<PathBuf>>,
 
     /// Read the password from the first line of FILE
@@ -190,8 +192,9 @@ pub(crate) struct Common {
     /// Go through a proxy: `socks5h://HOST[:PORT]` or `http://HOST:PORT`
     ///
     /// USER@ may stand before HOST. The proxy looks the server's name up. A password
-    /// for it may stand in the file of accounts only, where nobody else sees it. Not
-    /// with --srv, which asks DNS.
+    /// for it may stand in the file of accounts, or with --netrc in an entry for the
+    /// proxy's HOST with this USER as its login; never on the command line. It goes to
+    /// the proxy in clear text. Not with --srv, which asks DNS.
     #[arg(long, value_name = "URL", value_parser = proxy, conflicts_with_all = ["srv", "dns"])]
     #[arg(help_heading = help::CONNECTION, verbatim_doc_comment)]
     pub(crate) proxy: Option<Proxy>,
@@ -447,7 +450,7 @@ fn proxy(text: &str) -> Result<Proxy, String> {
     let proxy = Proxy::parse(text).map_err(|error| error.to_string())?;
     if proxy.has_password() {
         return Err(
-            "a password on the command line can be read by others: keep it in the file of accounts".into()
+            "a password on the command line can be read by others: keep it in the file of accounts or a netrc".into()
         );
     }
     Ok(proxy)

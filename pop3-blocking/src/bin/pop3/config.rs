@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::args::{Command, Common, Fetch};
 use crate::exit::Failure;
+use crate::files;
 use crate::netrc;
 
 mod table;
@@ -79,19 +80,20 @@ impl Config {
         let fault = |error: &dyn core::fmt::Display| {
             Failure::configuration(format!("file of accounts {path:?}: {error}"))
         };
+        let unread = |error: io::Error| fault(&format_args!("{error}; {}", files::advice(&error)));
         let mut file = File::open(&path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => fault(&format_args!(
                 "{error}; an account without it is named by its URL, as pops://USER@HOST"
             )),
-            _ => fault(&error),
+            _ => unread(error),
         })?;
-        let metadata = file.metadata().map_err(|error| fault(&error))?;
+        let metadata = file.metadata().map_err(unread)?;
         if metadata.len() > MAX_OCTETS {
             return Err(fault(&format_args!("{} octets, over the limit of {MAX_OCTETS}", metadata.len())));
         }
         let room = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
         let mut text = Zeroizing::new(String::with_capacity(room));
-        (&mut file).take(MAX_OCTETS).read_to_string(&mut text).map_err(|error| fault(&error))?;
+        (&mut file).take(MAX_OCTETS).read_to_string(&mut text).map_err(unread)?;
         let config = Self::parse(&text, &path).map_err(|error| fault(&error))?;
         let has_password = config.accounts.values().any(Table::has_password);
         if has_password && metadata.mode() & 0o077 != 0 {

@@ -9,6 +9,8 @@ use pop3_blocking::pop3_proto::sasl::SaslError;
 use pop3_blocking::pop3_proto::{self, CodeKind, Verb};
 use pop3_blocking::tls::TlsConfigError;
 
+use crate::files;
+
 /// The words that scripts see; `help.rs` explains them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -207,7 +209,7 @@ impl Failure {
     }
 
     pub(crate) fn by_tls_config(error: &TlsConfigError) -> Self {
-        Self::configuration(error.to_string())
+        Self::configuration(files::tls_fault(error))
     }
 
     /// The answer to `QUIT` was no `+OK`: whatever the reason, the next run clears it up.

@@ -14,6 +14,7 @@
 //! | `state.rs` | where what must be remembered is kept |
 //! | `report.rs`, `json.rs`, `escape.rs`, `progress.rs` | what is shown |
 //! | `exit.rs`, `advice.rs`, `interrupt.rs` | how a run ends, and what to do then |
+//! | `../common/files.rs` | what to do about a file that cannot be read |
 //! | `../common/pages.rs` | `pop3 man` and `pop3 completions SHELL` |
 //!
 //! Promises: no password on the command line, in the environment or in a log; the server's words are escaped before a
@@ -35,6 +36,8 @@ mod encoded_word;
 mod escape;
 mod exit;
 mod fetch;
+#[path = "../common/files.rs"]
+mod files;
 mod filter;
 mod header;
 mod help;
@@ -62,18 +65,22 @@ mod workers;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 
 use args::{Cli, Command, TlsMode};
 use exit::Failure;
 use report::Report;
 
 fn main() -> ExitCode {
-    if let Some(printed) = pages::asked(Cli::command(), "1") {
+    let matches = match pages::among(Cli::command()).try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return misused(&error),
+    };
+    if let Some(printed) = pages::asked(Cli::command(), "1", &matches) {
         return if printed.is_ok() { ExitCode::SUCCESS } else { exit::output_code() };
     }
     start_log();
-    let mut cli = match Cli::try_parse() {
+    let mut cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
@@ -138,6 +145,6 @@ mod tests {
 
     #[test]
     fn shells_complete_the_options() {
-        pages::looks::completions_are_whole(&Cli::command(), "password-file");
+        pages::looks::completions_are_whole(Cli::command(), "password-file");
     }
 }

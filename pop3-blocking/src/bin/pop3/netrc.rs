@@ -7,16 +7,17 @@
 //! host. Anything else is an error that names the line, not its text.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use pop3_blocking::client::Method;
+use pop3_blocking::client::{Method, Proxy};
 use zeroize::Zeroizing;
 
 use crate::account::Account;
 use crate::args::Common;
 use crate::exit::Failure;
+use crate::files;
 use crate::password::{Password, Secret};
 
 /// Octets of the largest file.
@@ -29,14 +30,24 @@ pub(crate) struct Entry {
     pub(crate) password: Option<Secret>,
 }
 
-/// Fills in the user and the password, if `--netrc` is given.
+/// Fills in the user and the password, and the password for the proxy, if `--netrc` is given.
 pub(crate) fn complete(common: &mut Common) -> Result<(), Failure> {
     let Some(path) = &common.netrc else { return Ok(()) };
     let account = Account::new(common)?;
-    if account.auth.method() == Some(Method::External) {
+    let by_certificate = account.auth.method() == Some(Method::External);
+    let bare = |proxy: &&Proxy| proxy.user().is_some() && !proxy.has_password();
+    let proxy = common.proxy.as_ref().filter(bare);
+    if by_certificate && proxy.is_none() {
         return Ok(());
     }
-    let entry = look_up(path.as_deref(), &account.host, account.user.as_deref())?;
+    let netrc = Netrc::read(path.as_deref())?;
+    if let Some(proxy) = proxy {
+        common.proxy = Some(netrc.complete_proxy(proxy)?);
+    }
+    if by_certificate {
+        return Ok(());
+    }
+    let entry = netrc.entry(&account.host, account.user.as_deref())?;
     if account.user.is_none() {
         common.user = entry.login;
     }
@@ -55,12 +66,53 @@ fn usual_path() -> Result<PathBuf, Failure> {
     Ok(home.join(".netrc"))
 }
 
-/// The entry for `host` and, if it is known already, `user`.
-pub(crate) fn look_up(path: Option<&Path>, host: &str, user: Option<&str>) -> Result<Entry, Failure> {
-    let path = path.map_or_else(usual_path, |path| Ok(path.to_owned()))?;
-    let fault = |text: String| Failure::configuration(format!("netrc {path:?}: {text}"));
-    let mut file = File::open(&path).map_err(|error| fault(error.to_string()))?;
-    let metadata = file.metadata().map_err(|error| fault(error.to_string()))?;
+/// The text of a netrc.
+struct Netrc {
+    path: PathBuf,
+    text: Password,
+}
+
+impl Netrc {
+    fn read(path: Option<&Path>) -> Result<Self, Failure> {
+        let path = path.map_or_else(usual_path, |path| Ok(path.to_owned()))?;
+        let text = read(&path)?;
+        Ok(Self { path, text })
+    }
+
+    /// The entry for `host` and, if it is known already, `user`.
+    fn entry(&self, host: &str, user: Option<&str>) -> Result<Entry, Failure> {
+        let found = find(&self.text, host, user, true).map_err(|fault| self.in_line(fault))?;
+        found.ok_or_else(|| {
+            let login = if user.is_some() { " with this login" } else { "" };
+            fault(&self.path, &format_args!("no entry for {host}{login}, and no default"))
+        })
+    }
+
+    /// `proxy` with its password, if an entry for its host and user has one. What is for every host is not for a proxy,
+    /// which gets it in clear text.
+    fn complete_proxy(&self, proxy: &Proxy) -> Result<Proxy, Failure> {
+        let user = proxy.user().unwrap_or_default();
+        let found = find(&self.text, proxy.host(), Some(user), false).map_err(|fault| self.in_line(fault))?;
+        Ok(match found.and_then(|entry| entry.password) {
+            Some(Secret(password)) => proxy.clone().with_credentials(user, password.as_str()),
+            None => proxy.clone(),
+        })
+    }
+
+    fn in_line(&self, (line, text): Fault) -> Failure {
+        fault(&self.path, &format_args!("line {line}: {text}"))
+    }
+}
+
+fn fault(path: &Path, text: &dyn core::fmt::Display) -> Failure {
+    Failure::configuration(format!("netrc {path:?}: {text}"))
+}
+
+fn read(path: &Path) -> Result<Password, Failure> {
+    let fault = |text: String| fault(path, &text);
+    let unread = |error: io::Error| fault(format!("{error}; {}", files::advice(&error)));
+    let mut file = File::open(path).map_err(unread)?;
+    let metadata = file.metadata().map_err(unread)?;
     if metadata.mode() & 0o077 != 0 {
         return Err(fault("others may read it; chmod 600 ends that".to_owned()));
     }
@@ -69,21 +121,15 @@ pub(crate) fn look_up(path: Option<&Path>, host: &str, user: Option<&str>) -> Re
     }
     let room = usize::try_from(metadata.len()).unwrap_or_default().saturating_add(1);
     let mut text = Zeroizing::new(String::with_capacity(room));
-    (&mut file).take(MAX_OCTETS).read_to_string(&mut text).map_err(|error| fault(error.to_string()))?;
-    match find(&text, host, user) {
-        Ok(Some(entry)) => Ok(entry),
-        Ok(None) => Err(fault(match user {
-            Some(_) => format!("no entry for {host} with this login, and no default"),
-            None => format!("no entry for {host}, and no default"),
-        })),
-        Err((line, text)) => Err(fault(format!("line {line}: {text}"))),
-    }
+    (&mut file).take(MAX_OCTETS).read_to_string(&mut text).map_err(unread)?;
+    Ok(text)
 }
 
 /// The number of a line, and what is wrong there.
 type Fault = (usize, &'static str);
 
-fn find(text: &str, host: &str, user: Option<&str>) -> Result<Option<Entry>, Fault> {
+/// The first entry that fits; `with_default`: that for every host may be it.
+fn find(text: &str, host: &str, user: Option<&str>, with_default: bool) -> Result<Option<Entry>, Fault> {
     let mut words = Words { rest: text, line: 1 };
     let mut found: Option<Entry> = None;
     let mut entry: Option<(bool, Entry)> = None;
@@ -92,7 +138,10 @@ fn find(text: &str, host: &str, user: Option<&str>) -> Result<Option<Entry>, Fau
         match word.as_str() {
             "machine" | "default" => {
                 keep(&mut found, entry.take(), user);
-                let fits = word.as_str() == "default" || words.value()?.eq_ignore_ascii_case(host);
+                let fits = match word.as_str() {
+                    "default" => with_default,
+                    _ => words.value()?.eq_ignore_ascii_case(host),
+                };
                 entry = Some((fits, Entry { login: None, password: None }));
             }
             "login" | "password" | "account" => {
@@ -212,7 +261,7 @@ mod tests {
     use super::*;
 
     fn found(text: &str, host: &str, user: Option<&str>) -> Option<(String, String)> {
-        let entry = find(text, host, user).unwrap()?;
+        let entry = find(text, host, user, true).unwrap()?;
         let password = entry.password.map(|secret| secret.0.as_str().to_owned());
         Some((entry.login.unwrap_or_else(|| "-".into()), password.unwrap_or_else(|| "-".into())))
     }
@@ -264,7 +313,7 @@ mod tests {
             ("macdef m\nx\n\n\ncanary", 5),
             ("# x\n#\n canary", 3),
         ] {
-            let (told, fault) = find(text, "a", None).unwrap_err();
+            let (told, fault) = find(text, "a", None, true).unwrap_err();
             assert_eq!(told, line, "{text:?}");
             assert!(!fault.contains("canary"), "{fault}");
         }

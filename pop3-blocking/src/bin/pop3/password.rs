@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::args::Common;
 use crate::escape;
 use crate::exit::Failure;
+use crate::files;
 
 pub(crate) type Password = Zeroizing<String>;
 
@@ -94,7 +95,9 @@ pub(crate) fn get(common: &Common, user: &str) -> Result<Password, Failure> {
     let kind = if is_token(common) { TOKEN } else { PASSWORD };
     if let Some(path) = common.password_file.as_ref().or(common.token_file.as_ref()) {
         let origin = format!("{} file {path:?}", kind.name);
-        let fault = |error| Failure::configuration(format!("{origin}: {error}"));
+        let fault = |error: io::Error| {
+            Failure::configuration(format!("{origin}: {error}; {}", files::advice(&error)))
+        };
         let octets = File::open(path).and_then(|file| read(file, kind)).map_err(fault)?;
         return first_line(&octets, &origin, kind);
     }

@@ -5,6 +5,8 @@
 
 mod args;
 mod check;
+#[path = "../common/files.rs"]
+mod files;
 mod hash;
 #[path = "../common/pages.rs"]
 mod pages;
@@ -23,8 +25,8 @@ use args::listen::{Mode, Place};
 use args::login::UsersSettings;
 use args::tls::ClientCert;
 use args::{Args, Command, ListenSettings, LoginSettings, Settings};
-use clap::{CommandFactory, Parser};
-use pop3_blocking::auth::{CheckPassword, UsersFile, UsersFileError};
+use clap::{CommandFactory, FromArgMatches};
+use pop3_blocking::auth::{CheckPassword, UsersFile};
 #[cfg(target_os = "linux")]
 use pop3_blocking::sandbox::Sandbox;
 use pop3_blocking::server::metrics::{Endpoint, Metrics, Serving};
@@ -47,17 +49,16 @@ const CONFIGURATION: u8 = 78;
 type Failure = (u8, Box<dyn Error>);
 
 fn main() -> ExitCode {
-    if let Some(printed) = pages::asked(Args::command(), "8") {
+    let matches = match pages::among(Args::command()).try_get_matches() {
+        Ok(matches) => matches,
+        Err(help) => return misused(&help),
+    };
+    if let Some(printed) = pages::asked(Args::command(), "8", &matches) {
         return exit(printed.map_err(|error| (OUTPUT, error.into())));
     }
-    let args = match Args::try_parse() {
+    let args = match Args::from_arg_matches(&matches) {
         Ok(args) => args,
-        Err(help) => {
-            let code = if help.use_stderr() { USAGE } else { 0 };
-            // Nothing is left to tell if the terminal is gone.
-            drop(help.print());
-            return ExitCode::from(code);
-        }
+        Err(help) => return misused(&help),
     };
     match args.command {
         Some(Command::Hash(hash)) => {
@@ -81,6 +82,13 @@ fn main() -> ExitCode {
     exit(outcome)
 }
 
+/// `--help` and `--version` are no mistakes; everything else is.
+fn misused(help: &clap::Error) -> ExitCode {
+    // Nothing is left to tell if the terminal is gone.
+    drop(help.print());
+    ExitCode::from(if help.use_stderr() { USAGE } else { 0 })
+}
+
 fn exit(outcome: Result<(), Failure>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -100,7 +108,7 @@ fn run(settings: &Settings) -> Result<(), Failure> {
     let store = MaildirStore::new(&settings.maildir).map_err(|error| configuration(error.into()))?;
     let store = store.previous_server(settings.previous_server.clone());
     let store = store.delete_policy(settings.delete_policy.clone());
-    let tls = Tls::new(settings).map_err(|error| configuration(error.into()))?;
+    let tls = Tls::new(settings).map_err(|error| configuration(files::tls_fault(&error).into()))?;
 
     // Before the sockets are open, so that no signal finds the default action once somebody may rely on it.
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(|error| (UNAVAILABLE, error.into()))?;
@@ -200,10 +208,10 @@ fn serve_metrics(
 }
 
 /// Who checks passwords.
-fn passwords(login: &LoginSettings) -> Result<Passwords, UsersFileError> {
+fn passwords(login: &LoginSettings) -> Result<Passwords, String> {
     Ok(match &login.users {
         UsersSettings::File(path) => {
-            let users = UsersFile::load(path)?;
+            let users = UsersFile::load(path).map_err(|error| users::fault(path, &error))?;
             Passwords::File(match &login.decoy_secret {
                 Some(secret) => users.with_decoy_secret(secret.as_slice()),
                 None => users,
@@ -301,7 +309,10 @@ impl Tls {
         for (_, tls) in &self.0 {
             match tls.reload_if_changed() {
                 Ok(whether) => changed |= whether,
-                Err(error) => log::error!("certificates have changed and were not read again: {error}"),
+                Err(error) => {
+                    let fault = files::tls_fault(&error);
+                    log::error!("certificates have changed and were not read again: {fault}");
+                }
             }
         }
         if changed {
@@ -312,18 +323,18 @@ impl Tls {
 
 /// What cannot be read leaves what was in force in force.
 fn reload(settings: &Settings, users: &Users, tls: &Tls) {
-    match users.reload() {
-        Ok(()) => {
-            if let Some(path) = settings.login.users.file() {
-                log::info!("read again: {}", path.display());
+    if let Some(path) = settings.login.users.file() {
+        match users.reload() {
+            Ok(()) => log::info!("read again: {}", path.display()),
+            Err(error) => {
+                log::error!("users file not read again: {}", users::fault(path, &error));
             }
         }
-        Err(error) => log::error!("users file not read again: {error}"),
     }
     match (tls.reload(), settings.tls.certificates.first()) {
         (Ok(()), Some((chain, _))) => log::info!("read again: {} and all of TLS", chain.display()),
         (Ok(()), None) => {}
-        (Err(error), _) => log::error!("certificates not read again: {error}"),
+        (Err(error), _) => log::error!("certificates not read again: {}", files::tls_fault(&error)),
     }
 }
 
@@ -343,6 +354,6 @@ mod tests {
 
     #[test]
     fn shells_complete_the_options() {
-        pages::looks::completions_are_whole(&Args::command(), "listen-tls");
+        pages::looks::completions_are_whole(Args::command(), "listen-tls");
     }
 }

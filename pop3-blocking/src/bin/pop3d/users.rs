@@ -1,5 +1,7 @@
 //! Who may log in to `pop3d`: the users file, and certificates of users that stand in it; or whom a program knows.
 
+use std::path::Path;
+
 use pop3_blocking::auth::{
     AuthError, Authenticator, CheckPassword, Identity, LoginContext, Mechanisms, ScramKeys, SharedSecret,
     TokenError, TokenRequest, UsersFile, UsersFileError,
@@ -7,6 +9,7 @@ use pop3_blocking::auth::{
 use pop3_blocking::pop3_proto::sasl::server::ScramHash;
 use pop3_blocking::tls::CertificateMap;
 
+use crate::files;
 use crate::token::TokenCheck;
 
 /// Who checks passwords.
@@ -14,6 +17,14 @@ use crate::token::TokenCheck;
 pub(crate) enum Passwords {
     File(UsersFile),
     Program(CheckPassword),
+}
+
+/// What is wrong with the users file at `path`, and what to do.
+pub(crate) fn fault(path: &Path, error: &UsersFileError) -> String {
+    match error {
+        UsersFileError::Read { path, source } => files::cannot_read(path, source),
+        _ => format!("{}: {error}; pop3d check tells all that is wrong", path.display()),
+    }
 }
 
 /// Passwords; certificates, if clients are asked for them; and tokens, if there is a program that knows them.

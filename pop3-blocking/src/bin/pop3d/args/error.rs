@@ -7,6 +7,7 @@ use pop3_blocking::store::maildir::{DeletePolicyError, UidlFormatError};
 use pop3_blocking::tls::UnknownField;
 
 use super::listen;
+use crate::files;
 
 /// What is wrong with the options.
 #[derive(Debug)]
@@ -42,7 +43,7 @@ pub(crate) enum SettingsError {
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Read { path, source } => write!(f, "cannot read {}: {source}", path.display()),
+            Self::Read { path, source } => f.write_str(&files::cannot_read(path, source)),
             Self::Parse { path, source } => write!(f, "{}: {source}", path.display()),
             Self::Missing("users") => f.write_str("--users is missing, or --checkpassword"),
             Self::Missing(option) => write!(f, "--{option} is missing"),

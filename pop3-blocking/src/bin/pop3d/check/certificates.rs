@@ -13,6 +13,7 @@ use x509_cert::der::Decode;
 use super::{Report, files};
 use crate::args::listen::ListenSettings;
 use crate::args::tls::{ClientCert, TlsSettings};
+use crate::files::tls_fault;
 
 /// Who has less time than this to renew a certificate is warned.
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
@@ -38,16 +39,8 @@ pub(super) fn check(tls: &TlsSettings, listeners: &[ListenSettings], report: &mu
             continue;
         }
         asked.push(when);
-        match tls.builder(when).build() {
-            Err(TlsConfigError::Read { path, source }) => {
-                report.wrong(format_args!(
-                    "cannot read {}: {source}; {}",
-                    path.display(),
-                    files::readable(&path)
-                ));
-            }
-            Err(error) => report.wrong(error),
-            Ok(_) => {}
+        if let Err(error) = tls.builder(when).build() {
+            report.wrong(tls_fault(&error));
         }
     }
 }
@@ -55,25 +48,13 @@ pub(super) fn check(tls: &TlsSettings, listeners: &[ListenSettings], report: &mu
 /// What is wrong with a pair, and what to do.
 fn explain(error: &TlsConfigError, chain: &Path, key: &Path, report: &mut Report) {
     match error {
-        TlsConfigError::Read { path, source } => {
-            report.wrong(format_args!(
-                "cannot read {}: {source}; {}",
-                path.display(),
-                files::readable(path)
-            ));
-        }
         TlsConfigError::Tls(rustls::Error::InconsistentKeys(_)) => report.wrong(format_args!(
             "the key in {} is not that of the certificate in {}: give the key that the certificate was asked for \
              with, and the server's own certificate first in the chain",
             key.display(),
             chain.display()
         )),
-        TlsConfigError::Pem { wanted: "private key", .. } => report.wrong(format_args!(
-            "{error}; it must be PEM without a passphrase, as openssl pkey makes it"
-        )),
-        TlsConfigError::Pem { .. } => {
-            report.wrong(format_args!("{error}; it must be PEM, the server's own certificate first"));
-        }
+        TlsConfigError::Read { .. } | TlsConfigError::Pem { .. } => report.wrong(tls_fault(error)),
         _ => report.wrong(format_args!("{} with {}: {error}", chain.display(), key.display())),
     }
 }

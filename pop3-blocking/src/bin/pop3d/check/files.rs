@@ -6,15 +6,6 @@ use rustix::fs::{Access, access};
 
 use super::Report;
 
-/// What to do about a file that cannot be read.
-pub(super) fn readable(path: &Path) -> &'static str {
-    if path.exists() {
-        "let the user that pop3d runs as read it and its directories"
-    } else {
-        "put it there, or correct the path"
-    }
-}
-
 /// A file that holds what others must not know.
 pub(super) fn secret(path: &Path, report: &mut Report) {
     use std::os::unix::fs::PermissionsExt;

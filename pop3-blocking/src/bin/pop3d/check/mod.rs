@@ -12,6 +12,7 @@ use pop3_blocking::store::MaildirStore;
 use crate::args::file::File;
 use crate::args::login::{LoginSettings, UsersSettings};
 use crate::args::{Options, SettingsError};
+use crate::files::cannot_read;
 
 mod certificates;
 mod files;
@@ -90,9 +91,6 @@ pub(crate) fn run(options: Options) -> Report {
     let (parts, faults) = options.settle_all(file);
     for fault in faults {
         match &fault {
-            SettingsError::Read { path, .. } => {
-                report.wrong(format_args!("{fault}; {}", files::readable(path)))
-            }
             SettingsError::ShortSecret(path) => report.wrong(format_args!(
                 "{fault}: make it anew, as by head -c 32 /dev/urandom > {}",
                 path.display()
@@ -118,7 +116,7 @@ fn file(path: &Path, report: &mut Report) -> File {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            report.wrong(format_args!("cannot read {}: {error}; {}", path.display(), files::readable(path)));
+            report.wrong(cannot_read(path, &error));
             return File::default();
         }
     };
@@ -174,7 +172,7 @@ fn logins(login: &LoginSettings, report: &mut Report) -> Vec<String> {
             users
         }
         Err(error) => {
-            report.wrong(format_args!("{}: {error}; {}", path.display(), files::readable(path)));
+            report.wrong(crate::users::fault(path, &error));
             Vec::new()
         }
     }

@@ -139,7 +139,7 @@ fn users_and_their_mail() {
     folder.put("users", "");
     folder.says(&[], 1, &["names nobody"]);
     std::fs::remove_file(folder.path("users")).unwrap();
-    folder.says(&[], 2, &["users file cannot be read"]);
+    folder.says(&[], 2, &["cannot read ", "/users: No such file", "put it there, or correct the path"]);
 
     folder.put("users", USERS);
     std::fs::remove_dir(folder.path("mail/alice/cur")).unwrap();
