@@ -35,6 +35,17 @@ pub enum DeliveryError {
     },
 }
 
+/// Why messages of a batch were not kept, or not noted; see [`Kept`](super::Kept).
+#[cfg(feature = "maildir")]
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum KeepError {
+    /// The destination could not keep them.
+    Delivery(DeliveryError),
+    /// The journal could not note them.
+    Journal(JournalError),
+}
+
 /// How a command failed that was to take a message.
 #[cfg(feature = "maildir")]
 #[derive(Debug)]
@@ -131,6 +142,40 @@ impl fmt::Display for Fault {
 impl StdError for Fault {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         Some(&self.source)
+    }
+}
+
+#[cfg(feature = "maildir")]
+impl From<Fault> for KeepError {
+    fn from(fault: Fault) -> Self {
+        Self::Delivery(fault.into())
+    }
+}
+
+#[cfg(feature = "maildir")]
+impl From<JournalError> for KeepError {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+#[cfg(feature = "maildir")]
+impl fmt::Display for KeepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivery(error) => error.fmt(f),
+            Self::Journal(error) => error.fmt(f),
+        }
+    }
+}
+
+#[cfg(feature = "maildir")]
+impl StdError for KeepError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Delivery(error) => error.source(),
+            Self::Journal(error) => error.source(),
+        }
     }
 }
 

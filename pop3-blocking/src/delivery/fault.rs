@@ -1,6 +1,7 @@
 //! A file system that fails at one call, for tests: before it, in the middle of it, or after it.
 
 use core::time::Duration;
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -107,6 +108,10 @@ impl Fs for FaultFs {
 
     fn list(&self, path: &Path) -> io::Result<Vec<(PathBuf, SystemTime)>> {
         self.call(|| self.inner.list(path))
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        self.call(|| self.inner.names(path))
     }
 
     fn now(&self) -> SystemTime {

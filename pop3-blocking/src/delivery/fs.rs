@@ -4,7 +4,9 @@
 //! a certain order stands above the traits, so that tests can fail, or end the process, before and after each of them.
 
 use core::fmt;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::ffi::OsString;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
@@ -38,6 +40,12 @@ pub(crate) trait Fs: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// The regular files of a directory, each with the time of its last change.
     fn list(&self, path: &Path) -> io::Result<Vec<(PathBuf, SystemTime)>>;
+    /// The names in a directory.
+    fn names(&self, path: &Path) -> io::Result<Vec<OsString>>;
+    /// [`File::sync`] for each of `files`, in any order or at once; what came of each.
+    fn sync_files(&self, files: &[&dyn File]) -> Vec<io::Result<()>> {
+        files.iter().map(|file| file.sync()).collect()
+    }
     /// The clock.
     fn now(&self) -> SystemTime;
     /// Waits, for somebody else's lock.
@@ -48,7 +56,7 @@ pub(crate) trait Fs: fmt::Debug + Send + Sync {
 }
 
 /// An open regular file. Closing frees its locks.
-pub(crate) trait File: fmt::Debug + Send {
+pub(crate) trait File: fmt::Debug + Send + Sync {
     /// Appends some of the octets and says how many.
     fn append(&mut self, octets: &[u8]) -> io::Result<usize>;
     /// Reads some octets from `offset` on; 0 at the end.
@@ -166,6 +174,37 @@ impl Fs for RealFs {
         Ok(files)
     }
 
+    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.file_name())).collect()
+    }
+
+    fn sync_files(&self, files: &[&dyn File]) -> Vec<io::Result<()>> {
+        let next = AtomicUsize::new(0);
+        let sync_some = || {
+            let mut done = Vec::new();
+            while let (at, Some(file)) = next_of(&next, files) {
+                done.push((at, file.sync()));
+            }
+            done
+        };
+        let mut synced: Vec<_> = files.iter().map(|_| Err(io::Error::other("the thread was lost"))).collect();
+        std::thread::scope(|scope| {
+            let more = SYNCING.min(files.len()).saturating_sub(1);
+            // Where there are no more threads, this one does it all.
+            let spawn = || std::thread::Builder::new().spawn_scoped(scope, sync_some).ok();
+            let threads: Vec<_> = (0..more).map_while(|_| spawn()).collect();
+            let mine = sync_some();
+            for (at, result) in
+                threads.into_iter().filter_map(|thread| thread.join().ok()).flatten().chain(mine)
+            {
+                if let Some(place) = synced.get_mut(at) {
+                    *place = result;
+                }
+            }
+        });
+        synced
+    }
+
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
@@ -212,6 +251,15 @@ impl File for RealFile {
             Err(e) => Err(e),
         }
     }
+}
+
+/// Threads that sync files at once. A file system makes several durable in one go, if it is asked at one time.
+const SYNCING: usize = 4;
+
+/// The next file that nobody has taken, and its place.
+fn next_of<'a>(next: &AtomicUsize, files: &[&'a dyn File]) -> (usize, Option<&'a dyn File>) {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    (at, files.get(at).copied())
 }
 
 fn held(lock: rustix::io::Result<()>) -> io::Result<bool> {
@@ -384,5 +432,54 @@ impl Appender {
             return Err(io::Error::other("an earlier write failed"));
         }
         append(self).inspect_err(|_| self.failed = true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file whose sync fails with the number of the file, if that is odd.
+    #[derive(Debug)]
+    struct Numbered(i32);
+
+    impl File for Numbered {
+        fn append(&mut self, _: &[u8]) -> io::Result<usize> {
+            unreachable!()
+        }
+        fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+            unreachable!()
+        }
+        fn sync(&self) -> io::Result<()> {
+            if self.0 % 2 == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(self.0)) }
+        }
+        fn set_len(&self, _: u64) -> io::Result<()> {
+            unreachable!()
+        }
+        fn octets(&self) -> io::Result<u64> {
+            unreachable!()
+        }
+        fn lock_opening(&self) -> io::Result<bool> {
+            unreachable!()
+        }
+        fn lock_mailbox(&self) -> io::Result<bool> {
+            unreachable!()
+        }
+        fn is_at(&self, _: &Path) -> io::Result<bool> {
+            unreachable!()
+        }
+    }
+
+    #[test]
+    fn r36_each_file_of_many_has_its_own_answer() {
+        for count in [0, 1, 2, 33] {
+            let files: Vec<_> = (0..count).map(Numbered).collect();
+            let files: Vec<&dyn File> = files.iter().map(|file| file as &dyn File).collect();
+            let synced = RealFs.sync_files(&files);
+            let codes: Vec<_> =
+                synced.iter().map(|result| result.as_ref().err().map(|e| e.raw_os_error())).collect();
+            let want: Vec<_> = (0..count).map(|number| (number % 2 != 0).then_some(Some(number))).collect();
+            assert_eq!(codes, want);
+        }
     }
 }

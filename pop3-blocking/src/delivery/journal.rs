@@ -9,6 +9,9 @@
 //! One run at a time: an exclusive lock on the file `JOURNAL.lock`, which is empty and stays, is held until the
 //! journal is dropped.
 //!
+//! A batch of messages for a Maildir is noted twice, see `journal/intents.rs`: what is to get a name there, and then that
+//! it has it. What lies between the two when a run dies is looked up in the Maildir by the next.
+//!
 //! Memory: each id with about 50 octets around it, at most 8192 + 50.
 
 use core::fmt;
@@ -23,6 +26,10 @@ use super::fs::{
     Appender, File, Fs, RealFs, append_all, ensure_dir, open_or_create, parent, read_full, sync_names,
 };
 use super::record::{Header, MAX_ID, MAX_LINE, Mark, Record, crc32, header, judge_header};
+
+mod intents;
+
+use intents::Intents;
 
 /// An id that no listing of this length of time named is dropped, in seconds: 30 days (PB-Q14).
 const KEEP_ABSENT: u64 = 30 * 86_400;
@@ -44,6 +51,8 @@ pub struct Journal {
     header: Vec<u8>,
     file: Box<dyn File>,
     octets: u64,
+    /// So many of them are safe.
+    synced: u64,
     entries: HashMap<Box<[u8]>, Entry>,
     /// Lines of the file behind the header, whatever they are worth.
     lines: usize,
@@ -113,6 +122,9 @@ impl Journal {
     ///   it was.
     /// - [`JournalError::TooLong`]: the account is over [`MAX_ID`](Self::MAX_ID) octets.
     /// - [`JournalError::Full`], [`JournalError::Io`]: nothing that was in the journal is lost.
+    ///
+    /// If a run died while it moved a batch of messages into a Maildir, that Maildir is looked into, wherever mail goes
+    /// now: what is there counts as delivered, the rest does not. An error of that is one of these, too.
     pub fn open(path: impl AsRef<Path>, account: &str) -> Result<Self, JournalError> {
         Self::open_on(RealFs::shared(), path.as_ref(), account)
     }
@@ -163,6 +175,7 @@ impl Journal {
             fs,
             path: path.to_owned(),
             octets: header.len() as u64,
+            synced: header.len() as u64,
             header,
             file,
             entries: HashMap::new(),
@@ -172,7 +185,8 @@ impl Journal {
             _lock: lock,
         };
         if !fresh {
-            journal.load()?;
+            let intents = journal.load()?;
+            journal.look_up(intents)?;
         }
         Ok(journal)
     }
@@ -300,9 +314,11 @@ impl Journal {
         if self.usable { Ok(()) } else { Err(JournalError::Unusable) }
     }
 
-    fn load(&mut self) -> Result<(), JournalError> {
+    /// Reads the file; returns the intents that nothing is known of any more.
+    fn load(&mut self) -> Result<Intents, JournalError> {
         let fault = |e| Fault::new("read", Some(&self.path), e);
         let mut first = None;
+        let mut intents = Intents::new();
         let (entries, lines, damaged) = (&mut self.entries, &mut self.lines, &mut self.damaged);
         let read = for_each_line(&*self.file, |line| {
             if first.is_none() {
@@ -312,9 +328,13 @@ impl Journal {
             *lines = lines.saturating_add(1);
             match line.and_then(Record::parse) {
                 None => *damaged = damaged.saturating_add(1),
-                Some(Record { mark: Mark::Forgotten, id, .. }) => drop(entries.remove(&id)),
-                Some(Record { mark, time, id }) => {
-                    entries.insert(id, Entry { mark, time, listed: false });
+                Some(Record::Intent { id, file, .. }) => drop(intents.insert(id, file)),
+                Some(Record::Id { mark, time, id }) => {
+                    intents.remove(&id);
+                    match mark {
+                        Mark::Forgotten => drop(entries.remove(&id)),
+                        _ => drop(entries.insert(id, Entry { mark, time, listed: false })),
+                    }
                 }
             }
             true
@@ -330,12 +350,13 @@ impl Journal {
             Some(Header::NotAJournal) => return Err(JournalError::NotAJournal { path }),
             // Cut in its header: it never held an id.
             None if read.octets == read.tail.len() as u64 && self.header.starts_with(&read.tail) => {
-                return self.rewrite();
+                self.rewrite()?;
+                return Ok(intents);
             }
             None => return Err(JournalError::NotAJournal { path }),
         }
-        self.octets = read.whole;
-        Ok(())
+        (self.octets, self.synced) = (read.whole, read.whole);
+        Ok(intents)
     }
 
     fn cut(&self, octets: u64) -> Result<(), Fault> {
@@ -349,28 +370,52 @@ impl Journal {
         &mut self,
         records: impl IntoIterator<Item = (Mark, u64, &'a [u8])>,
     ) -> Result<(), JournalError> {
-        self.check_usable()?;
+        if self.write(records)? { self.sync() } else { Ok(()) }
+    }
+
+    /// Appends records; tells whether there were any. A process that dies does not take them with it.
+    fn write<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = (Mark, u64, &'a [u8])>,
+    ) -> Result<bool, JournalError> {
         let mut text = Vec::new();
         let mut count = 0usize;
         for (mark, time, id) in records {
             Record::encode(mark, time, id, &mut text);
             count = count.saturating_add(1);
         }
+        self.write_lines(&text, count)
+    }
+
+    fn write_lines(&mut self, text: &[u8], count: usize) -> Result<bool, JournalError> {
+        self.check_usable()?;
         if count == 0 {
-            return Ok(());
+            return Ok(false);
         }
-        let appended = append_all(&mut *self.file, &text)
-            .map_err(|e| Fault::new("write", Some(&self.path), e))
-            .and_then(|()| self.file.sync().map_err(|e| Fault::new("sync", Some(&self.path), e)));
-        if let Err(fault) = appended {
-            self.usable = false;
-            // For the reader after us; it copes without.
-            self.file.set_len(self.octets).ok();
-            return Err(fault.into());
-        }
+        append_all(&mut *self.file, text).map_err(|e| self.spoilt("write", e))?;
         self.octets = self.octets.saturating_add(text.len() as u64);
         self.lines = self.lines.saturating_add(count);
+        Ok(true)
+    }
+
+    fn sync(&mut self) -> Result<(), JournalError> {
+        let synced = self.file.sync();
+        self.synced(synced)
+    }
+
+    /// What came of a sync.
+    fn synced(&mut self, synced: io::Result<()>) -> Result<(), JournalError> {
+        synced.map_err(|e| self.spoilt("sync", e))?;
+        self.synced = self.octets;
         Ok(())
+    }
+
+    /// Nobody can tell what the file holds now.
+    fn spoilt(&mut self, deed: &'static str, error: io::Error) -> JournalError {
+        self.usable = false;
+        // For the reader after us; it copes without.
+        self.file.set_len(self.synced).ok();
+        Fault::new(deed, Some(&self.path), error).into()
     }
 
     /// Replaces the file by one that holds the header and a record per id.
@@ -378,6 +423,7 @@ impl Journal {
         match replace(&*self.fs, &self.path, &self.header, &self.entries) {
             Ok((file, octets)) => {
                 self.file = file;
+                self.synced = octets;
                 self.octets = octets;
                 self.lines = self.entries.len();
                 Ok(())

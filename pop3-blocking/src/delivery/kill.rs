@@ -11,6 +11,9 @@ const DIR: &str = "POP3_DELIVERY_DIES_IN";
 const KIND: &str = "POP3_DELIVERY_DIES_WITH";
 const AT: &str = "POP3_DELIVERY_DIES_AT";
 
+const KINDS: [(&str, Kind); 3] =
+    [("maildir", Kind::Maildir), ("single", Kind::SingleMaildir), ("mbox", Kind::NewMbox)];
+
 /// Two messages, to see what a crash amid the second does to the first.
 fn server() -> Maildrop {
     let mut server = maildrop(2);
@@ -22,7 +25,8 @@ fn server() -> Maildrop {
 #[test]
 fn dying() {
     let Some(home) = std::env::var_os(DIR) else { return };
-    let kind = if std::env::var_os(KIND).unwrap() == "maildir" { Kind::Maildir } else { Kind::NewMbox };
+    let name = std::env::var(KIND).unwrap();
+    let (_, kind) = KINDS.into_iter().find(|(known, _)| *known == name).unwrap();
     let at = std::env::var(AT).unwrap().parse().unwrap();
     let dying = FaultFs::new(RealFs::shared(), at, What::DieAfter);
     // The connection is lost at the end, so that the next session meets the whole maildrop.
@@ -31,7 +35,7 @@ fn dying() {
 
 #[test]
 fn pb_c19_a_process_killed_after_any_call_loses_nothing() {
-    for (name, kind) in [("maildir", Kind::Maildir), ("mbox", Kind::NewMbox)] {
+    for (name, kind) in KINDS {
         let server = server();
         let forms = forms(kind, &server);
         let mut deaths = 0;
@@ -47,7 +51,16 @@ fn pb_c19_a_process_killed_after_any_call_loses_nothing() {
                 .unwrap();
             let context = format!("{name} killed after call {deaths}");
             check_left(&RealFs::shared(), home, kind, &forms, &context);
-            check_next(&RealFs::shared(), home, kind, &forms, &server, 1, Deletes::AtQuit, &context);
+            check_next(
+                &RealFs::shared(),
+                home,
+                kind,
+                &forms,
+                &server,
+                kind.duplicates(),
+                Deletes::AtQuit,
+                &context,
+            );
             if child.status.success() {
                 break;
             }

@@ -4,18 +4,22 @@
 //! name does. A run that was killed leaves at most a file in `tmp`, which no reader looks at and which is removed when
 //! a delivery opens the Maildir more than 36 hours later, as is the custom.
 //!
-//! Allocates a buffer of 64 KiB per message in progress, whatever the size of the message.
+//! Several messages can be made safe together, see `batch.rs`.
+//!
+//! Allocates a buffer of 64 KiB for the message in progress, whatever its size. A message that waits is an open file: at
+//! most 32 of them, if [`keep`](Delivery::keep) is called when it is due.
 
 use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::batch::{Batch, Held, InTmp, Kept, MOST_MESSAGES, Waiting};
 use super::error::Fault;
 use super::fs::{Appender, File, Fs, RealFs, create_dir, ensure_dir, sync_names};
 use super::line_ends::{LfFilter, LineEnds};
 use super::name::Namer;
-use super::{Delivery, DeliveryError, Durability, Incoming};
+use super::{Delivery, DeliveryError, Durability, Incoming, Journal};
 
 /// A file in `tmp` unchanged for so long belongs to a delivery that died.
 const STALE: Duration = Duration::from_secs(36 * 3600);
@@ -51,11 +55,16 @@ const NAMES: usize = 8;
 /// ```
 #[derive(Debug)]
 pub struct MaildirDelivery {
-    fs: Arc<dyn Fs>,
+    pub(super) fs: Arc<dyn Fs>,
+    /// Absolute: the journal tells it to later runs.
+    pub(super) path: PathBuf,
     tmp: PathBuf,
-    new: PathBuf,
+    pub(super) new: PathBuf,
     line_ends: LineEnds,
     namer: Namer,
+    pub(super) batch: Batch,
+    /// So many messages may wait.
+    most: usize,
 }
 
 impl MaildirDelivery {
@@ -81,7 +90,10 @@ impl MaildirDelivery {
         }
         // Always: an earlier run may have been killed between creating them and this.
         sync_names(&*fs, path)?;
-        let delivery = Self { fs, tmp, new, line_ends: LineEnds::Keep, namer: Namer::new() };
+        let path = std::path::absolute(path).map_err(|e| Fault::new("open directory", Some(path), e))?;
+        let (line_ends, namer) = (LineEnds::Keep, Namer::new());
+        let delivery =
+            Self { fs, path, tmp, new, line_ends, namer, batch: Batch::default(), most: MOST_MESSAGES };
         delivery.remove_stale();
         Ok(delivery)
     }
@@ -90,6 +102,13 @@ impl MaildirDelivery {
     #[must_use]
     pub const fn with_line_ends(mut self, line_ends: LineEnds) -> Self {
         self.line_ends = line_ends;
+        self
+    }
+
+    /// Lets fewer messages wait.
+    #[cfg(test)]
+    pub(super) const fn with_batches_of(mut self, most: usize) -> Self {
+        self.most = most;
         self
     }
 
@@ -117,7 +136,7 @@ impl MaildirDelivery {
     }
 
     /// Moves `file` from `tmp` to a free name in `new`.
-    fn publish(&self, file: &dyn File, from: &Path) -> Result<PathBuf, Fault> {
+    pub(super) fn publish(&self, file: &dyn File, from: &Path) -> Result<PathBuf, Fault> {
         let mut tries = NAMES;
         let mut to = self.new.join(from.file_name().unwrap_or_default());
         loop {
@@ -164,24 +183,42 @@ impl Delivery for MaildirDelivery {
             LineEnds::Keep => None,
             LineEnds::Lf => Some(LfFilter::default()),
         };
-        Ok(Box::new(Unfinished { maildir: self, path, appender: Appender::new(file), lf, moved: false }))
+        let place = InTmp { fs: Arc::clone(&self.fs), path, moved: None };
+        Ok(Box::new(Unfinished { maildir: self, appender: Appender::new(file), lf, octets: 0, place }))
+    }
+
+    fn keep(&mut self, journal: Option<&mut Journal>) -> Kept {
+        self.keep_batch(journal)
     }
 }
 
 /// A message in `tmp`.
 #[derive(Debug)]
 struct Unfinished<'a> {
-    maildir: &'a MaildirDelivery,
-    path: PathBuf,
+    maildir: &'a mut MaildirDelivery,
+    place: InTmp,
     appender: Appender,
     lf: Option<LfFilter>,
-    moved: bool,
+    /// As received.
+    octets: u64,
 }
 
 impl Unfinished<'_> {
     fn fault(&self, deed: &'static str) -> impl FnOnce(io::Error) -> Fault {
-        let path = self.path.clone();
+        let path = self.place.path.clone();
         move |e| Fault::new(deed, Some(&path), e)
+    }
+
+    /// Hands all octets to the file.
+    fn end(&mut self) -> Result<(), DeliveryError> {
+        if self.appender.has_failed() {
+            return Err(DeliveryError::Torn);
+        }
+        let Self { appender, lf, .. } = self;
+        if let Some(lf) = lf {
+            lf.finish(|part| appender.put(part)).map_err(self.fault("write"))?;
+        }
+        Ok(self.appender.flush().map_err(self.fault("write"))?)
     }
 }
 
@@ -192,6 +229,7 @@ impl io::Write for Unfinished<'_> {
             None => appender.put(octets)?,
             Some(lf) => lf.take(octets, |part| appender.put(part))?,
         }
+        self.octets = self.octets.saturating_add(octets.len() as u64);
         Ok(octets.len())
     }
 
@@ -202,33 +240,27 @@ impl io::Write for Unfinished<'_> {
 
 impl Incoming for Unfinished<'_> {
     fn finish(mut self: Box<Self>) -> Result<Durability, DeliveryError> {
-        if self.appender.has_failed() {
-            return Err(DeliveryError::Torn);
-        }
-        let Self { appender, lf, .. } = &mut *self;
-        if let Some(lf) = lf {
-            lf.finish(|part| appender.put(part)).map_err(self.fault("write"))?;
-        }
-        self.appender.flush().map_err(self.fault("write"))?;
+        self.end()?;
         self.appender.file().sync().map_err(self.fault("sync"))?;
-        let path = self.maildir.publish(self.appender.file(), &self.path)?;
-        self.moved = true;
-        match sync_names(&*self.maildir.fs, &self.maildir.new) {
-            Ok(true) => Ok(Durability::Durable),
-            Ok(false) => Ok(Durability::Written),
-            Err(fault) => {
-                self.maildir.fs.remove(&path).ok();
-                Err(fault.into())
-            }
+        let path = self.maildir.publish(self.appender.file(), &self.place.path)?;
+        let synced = sync_names(&*self.maildir.fs, &self.maildir.new);
+        if synced.is_err() {
+            self.maildir.fs.remove(&path).ok();
         }
+        self.place.moved = Some(path);
+        Ok(if synced? { Durability::Durable } else { Durability::Written })
     }
-}
 
-impl Drop for Unfinished<'_> {
-    fn drop(&mut self) {
-        if !self.moved {
-            self.maildir.fs.remove(&self.path).ok();
+    fn hold(mut self: Box<Self>, id: Option<&[u8]>) -> Result<Held, DeliveryError> {
+        // The journal will refuse it; nobody else need suffer from that.
+        if id.is_some_and(|id| id.len() > Journal::MAX_ID) {
+            return self.finish().map(Held::Finished);
         }
+        self.end()?;
+        let Self { maildir, place, appender, octets, .. } = *self;
+        let message = Waiting { place, file: appender.into_file(), id: id.map(Into::into) };
+        let now = maildir.fs.now();
+        Ok(Held::Waiting { full: maildir.batch.add(message, octets, now, maildir.most) })
     }
 }
 

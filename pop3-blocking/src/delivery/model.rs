@@ -403,6 +403,10 @@ impl Fs for ModelFs {
             .collect())
     }
 
+    fn names(&self, path: &Path) -> io::Result<Vec<OsString>> {
+        Ok(self.world().names(path)?.keys().cloned().collect())
+    }
+
     fn now(&self) -> SystemTime {
         self.world().now
     }

@@ -7,13 +7,25 @@
 //!
 //! A record is a check (CRC-32 of what follows the blank behind it, eight hexadecimal digits), a mark, a time in seconds
 //! since 1970, and the unique-id. Octets outside 0x21–0x7E, and `%`, are written as `%` and two hexadecimal digits,
-//! so that an id is one word whatever the server sent.
+//! so that an id is one word whatever the server sent. Behind the mark `~`, of an intent, two more words follow: the
+//! name of the message file, and the Maildir.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 /// The longest unique-id, in octets: more than a line of a scan listing may have.
 pub(super) const MAX_ID: usize = 8192;
 
-/// No line is longer, in octets with its LF: check, mark, time, id and what stands between them.
-pub(super) const MAX_LINE: usize = 8 + 1 + 1 + 1 + 20 + 1 + 3 * MAX_ID + 1;
+/// The longest path of a Maildir in an intent, in octets: no system opens a longer one.
+pub(super) const MAX_PATH: usize = 4096;
+
+/// The longest file name there is, in octets.
+const MAX_NAME: usize = 255;
+
+/// No line is longer, in octets with its LF: check, mark, time, id, name, Maildir and what stands between them.
+pub(super) const MAX_LINE: usize =
+    8 + 1 + 1 + 1 + 20 + 1 + 3 * MAX_ID + 1 + 3 * MAX_NAME + 1 + 3 * MAX_PATH + 1;
 
 const MAGIC: &[u8] = b"pop3-journal ";
 
@@ -28,6 +40,9 @@ pub(super) enum Mark {
     Forgotten,
 }
 
+/// The mark of an intent.
+const INTENT: u8 = b'~';
+
 impl Mark {
     const fn octet(self) -> u8 {
         match self {
@@ -39,18 +54,39 @@ impl Mark {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Record {
-    pub(super) mark: Mark,
-    pub(super) time: u64,
-    pub(super) id: Box<[u8]>,
+pub(super) enum Record {
+    /// Tells how it stands with an id.
+    Id { mark: Mark, time: u64, id: Box<[u8]> },
+    /// The message is about to become this file.
+    Intent { time: u64, id: Box<[u8]>, file: MessageFile },
+}
+
+/// The file that a message is to be, once it is in `new`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct MessageFile {
+    pub(super) maildir: PathBuf,
+    pub(super) name: OsString,
 }
 
 impl Record {
     /// Appends the line to `out`, with its LF.
     pub(super) fn encode(mark: Mark, time: u64, id: &[u8], out: &mut Vec<u8>) {
-        let mut text = vec![mark.octet()];
-        text.extend_from_slice(format!(" {time} ").as_bytes());
-        escape(id, &mut text);
+        Self::encode_words(mark.octet(), time, &[id], out);
+    }
+
+    /// The same for an intent.
+    pub(super) fn encode_intent(time: u64, id: &[u8], maildir: &Path, name: &OsStr, out: &mut Vec<u8>) {
+        let words = [id, name.as_bytes(), maildir.as_os_str().as_bytes()];
+        Self::encode_words(INTENT, time, &words, out);
+    }
+
+    fn encode_words(mark: u8, time: u64, words: &[&[u8]], out: &mut Vec<u8>) {
+        let mut text = vec![mark];
+        text.extend_from_slice(format!(" {time}").as_bytes());
+        for word in words {
+            text.push(b' ');
+            escape(word, &mut text);
+        }
         out.extend_from_slice(format!("{:08x} ", crc32(&text)).as_bytes());
         out.append(&mut text);
         out.push(b'\n');
@@ -62,16 +98,22 @@ impl Record {
         if check != format!("{:08x} ", crc32(text)).as_bytes() {
             return None;
         }
-        let mut words = text.splitn(3, |&b| b == b' ');
-        let mark = match words.next()? {
-            b"+" => Mark::Held,
-            b"?" => Mark::Absent,
-            b"-" => Mark::Forgotten,
-            _ => return None,
-        };
+        let mut words = text.split(|&b| b == b' ');
+        let mark = words.next()?;
         let time = pop3_proto::parse_number(words.next()?)?;
         let id = unescape(words.next()?)?.into_boxed_slice();
-        Some(Self { mark, time, id })
+        let record = match mark {
+            b"+" => Self::Id { mark: Mark::Held, time, id },
+            b"?" => Self::Id { mark: Mark::Absent, time, id },
+            b"-" => Self::Id { mark: Mark::Forgotten, time, id },
+            [INTENT] => {
+                let name = OsString::from_vec(unescape(words.next()?)?);
+                let maildir = PathBuf::from(OsString::from_vec(unescape(words.next()?)?));
+                Self::Intent { time, id, file: MessageFile { maildir, name } }
+            }
+            _ => return None,
+        };
+        words.next().is_none().then_some(record)
     }
 }
 
@@ -179,7 +221,7 @@ mod tests {
             let line = line(id);
             let text = format!("+ 1700000000 {word}");
             assert_eq!(line, format!("{:08x} {text}\n", crc32(text.as_bytes())).as_bytes());
-            let record = Record { mark: Mark::Held, time: 1_700_000_000, id: id.into() };
+            let record = Record::Id { mark: Mark::Held, time: 1_700_000_000, id: id.into() };
             assert_eq!(Record::parse(&line[..line.len() - 1]), Some(record));
         }
     }
@@ -190,14 +232,55 @@ mod tests {
         for id in [&all[..], &[b'%'; 71], &[0; MAX_ID], &[b'a'; 70]] {
             let line = line(id);
             assert!(line.len() <= MAX_LINE);
-            assert_eq!(*Record::parse(&line[..line.len() - 1]).unwrap().id, *id);
+            let record = Record::Id { mark: Mark::Held, time: 1_700_000_000, id: id.into() };
+            assert_eq!(Record::parse(&line[..line.len() - 1]), Some(record));
         }
+    }
+
+    fn intent(id: &[u8], file: &MessageFile) -> Vec<u8> {
+        let mut line = Vec::new();
+        Record::encode_intent(1_700_000_000, id, &file.maildir, &file.name, &mut line);
+        line
+    }
+
+    #[test]
+    fn r16_an_intent_comes_back_whatever_its_paths_are() {
+        let all: Vec<u8> = (0..=255).collect();
+        for (maildir, name, words) in [
+            (&b"/home/alice/Mail"[..], &b"1.M0P1Q2R3.host"[..], "1.M0P1Q2R3.host /home/alice/Mail"),
+            (b"/a b\n%\xff", b"1 2", "1%202 /a%20b%0A%25%FF"),
+            (b"", b"", " "),
+        ] {
+            let file = MessageFile {
+                maildir: OsString::from_vec(maildir.into()).into(),
+                name: OsString::from_vec(name.into()),
+            };
+            let line = intent(b"a b", &file);
+            let text = format!("~ 1700000000 a%20b {words}");
+            assert_eq!(line, format!("{:08x} {text}\n", crc32(text.as_bytes())).as_bytes());
+            let id = b"a b"[..].into();
+            let record = Record::Intent { time: 1_700_000_000, id, file };
+            assert_eq!(Record::parse(&line[..line.len() - 1]), Some(record));
+        }
+        let file = MessageFile {
+            maildir: OsString::from_vec(all.repeat(MAX_PATH / 256)).into(),
+            name: OsString::from_vec(vec![b' '; MAX_NAME]),
+        };
+        let line = intent(&[0; MAX_ID], &file);
+        assert!(line.len() <= MAX_LINE);
+        let record = Record::Intent { time: 1_700_000_000, id: [0; MAX_ID].into(), file };
+        assert_eq!(Record::parse(&line[..line.len() - 1]), Some(record));
     }
 
     #[test]
     fn pb_c20_a_changed_line_is_no_record() {
-        let line = line(b"a%b");
-        let line = &line[..line.len() - 1];
+        let file = MessageFile { maildir: "/m".into(), name: "1.a".into() };
+        for line in [line(b"a%b"), intent(b"a%b", &file)] {
+            check_changes(&line[..line.len() - 1]);
+        }
+    }
+
+    fn check_changes(line: &[u8]) {
         for cut in 0..line.len() {
             assert_eq!(Record::parse(&line[..cut]), None, "cut at {cut}");
         }
@@ -225,6 +308,11 @@ mod tests {
             "+ 1 %0",
             "+ 1 %0g",
             "+ 1 \u{e4}",
+            "+ 1 a b c",
+            "~ 1 a",
+            "~ 1 a b",
+            "~ 1 a b c d",
+            "~ 1 a b %",
         ] {
             let line = format!("{:08x} {text}", crc32(text.as_bytes()));
             assert_eq!(Record::parse(line.as_bytes()), None, "{text}");

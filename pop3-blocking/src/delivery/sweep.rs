@@ -2,7 +2,7 @@
 //!
 //! What must hold at every point (R36, PB-C19, PB-C20): no message is lost; nothing but whole messages is where a mail
 //! program looks; the journal names only what is durably here; what was deleted on the server is durably here; and one
-//! crash costs at most one duplicate.
+//! crash costs at most one duplicate, none where messages are kept in batches.
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -18,7 +18,8 @@ use super::fs::{Fs, read_full};
 use super::mboxrd::Encoder;
 use super::model::{Crash, ModelFs};
 use super::{
-    Delivery, DeliveryError, Durability, Journal, JournalError, LineEnds, MaildirDelivery, MboxDelivery,
+    Delivery, DeliveryError, Durability, Held, Journal, JournalError, KeepError, LineEnds, MaildirDelivery,
+    MboxDelivery,
 };
 use crate::failpoint::{Deed, check_readme};
 
@@ -42,11 +43,28 @@ const CRASHES: [Crash; 6] = [
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// In batches of two, so that the last of three messages is one of its own.
     Maildir,
+    /// One message after the other.
+    SingleMaildir,
     /// One that another program left without an end.
     Mbox,
     /// One that the first message creates.
     NewMbox,
+}
+
+impl Kind {
+    const fn is_maildir(self) -> bool {
+        matches!(self, Self::Maildir | Self::SingleMaildir)
+    }
+
+    /// What one crash may cost.
+    pub(super) const fn duplicates(self) -> usize {
+        match self {
+            Self::Maildir => 0,
+            Self::SingleMaildir | Self::Mbox | Self::NewMbox => 1,
+        }
+    }
 }
 
 /// When the server deletes.
@@ -87,7 +105,9 @@ fn world(kind: Kind) -> ModelFs {
 
 fn open(fs: &Arc<dyn Fs>, home: &Path, kind: Kind) -> Result<Box<dyn Delivery>, DeliveryError> {
     Ok(match kind {
-        Kind::Maildir => Box::new(MaildirDelivery::open_on(Arc::clone(fs), &home.join(MAILDIR))?),
+        Kind::Maildir | Kind::SingleMaildir => {
+            Box::new(MaildirDelivery::open_on(Arc::clone(fs), &home.join(MAILDIR))?.with_batches_of(2))
+        }
         Kind::Mbox | Kind::NewMbox => Box::new(MboxDelivery::open_on(Arc::clone(fs), &home.join(MBOX))?),
     })
 }
@@ -105,22 +125,35 @@ pub(super) fn fetch(
     let mut delivery = open(&fs, home, kind)?;
     let listing = server.clone();
     let _retained = journal.retain_seen(fs.now(), listing.keys())?;
+    // The ids of the messages that wait.
+    let mut waiting = Vec::new();
     for (id, message) in &listing {
-        if !journal.contains(id) {
-            *fetched += 1;
-            let mut incoming = delivery.begin()?;
-            for part in message.chunks(40_000) {
-                incoming.write_all(part)?;
-            }
-            if incoming.finish()? != Durability::Durable {
-                return Err("not durable".into());
-            }
-            journal.record(id)?;
+        if journal.contains(id) {
+            delete([id], server, deletes);
+            continue;
         }
-        if deletes == Deletes::AtDele {
-            server.remove(id);
+        *fetched += 1;
+        let mut incoming = delivery.begin()?;
+        for part in message.chunks(40_000) {
+            incoming.write_all(part)?;
+        }
+        let held =
+            if kind == Kind::Maildir { incoming.hold(Some(id))? } else { Held::Finished(incoming.finish()?) };
+        match held {
+            Held::Finished(Durability::Durable) => {
+                journal.record(id)?;
+                delete([id], server, deletes);
+            }
+            Held::Finished(Durability::Written) => return Err("not durable".into()),
+            Held::Waiting { full } => {
+                waiting.push(id);
+                if full {
+                    keep(&mut *delivery, &mut journal, &mut waiting, server, deletes)?;
+                }
+            }
         }
     }
+    keep(&mut *delivery, &mut journal, &mut waiting, server, deletes)?;
     if deletes != Deletes::Never {
         server.clear();
         journal.forget(listing.keys())?;
@@ -129,9 +162,36 @@ pub(super) fn fetch(
     Ok(())
 }
 
+fn delete<'a>(ids: impl IntoIterator<Item = &'a Vec<u8>>, server: &mut Maildrop, deletes: Deletes) {
+    for id in ids.into_iter().filter(|_| deletes == Deletes::AtDele) {
+        server.remove(id);
+    }
+}
+
+/// Keeps what waits, and deletes what may be deleted.
+fn keep(
+    delivery: &mut dyn Delivery,
+    journal: &mut Journal,
+    waiting: &mut Vec<&Vec<u8>>,
+    server: &mut Maildrop,
+    deletes: Deletes,
+) -> Result<(), Box<dyn StdError>> {
+    let kept = delivery.keep(Some(journal));
+    assert_eq!(kept.messages.len(), waiting.len());
+    let durable = waiting.drain(..).zip(&kept.messages).filter(|(_, how)| **how == Some(Durability::Durable));
+    delete(durable.map(|(id, _)| id), server, deletes);
+    match kept.error {
+        Some(error) => Err(error.into()),
+        None if kept.messages.iter().any(|how| *how != Some(Durability::Durable)) => {
+            Err("not durable".into())
+        }
+        None => Ok(()),
+    }
+}
+
 pub(super) fn forms(kind: Kind, sent: &Maildrop) -> Forms {
     let form = |message: &[u8]| match kind {
-        Kind::Maildir => message.to_vec(),
+        Kind::Maildir | Kind::SingleMaildir => message.to_vec(),
         Kind::Mbox | Kind::NewMbox => {
             let mut encoder = Encoder::default();
             let mut form = Vec::new();
@@ -158,9 +218,10 @@ pub(super) fn found(
         Some(content)
     };
     let copies = match kind {
-        Kind::Maildir => {
-            let files = fs.list(&home.join(MAILDIR).join("new")).unwrap_or_default();
-            files.iter().map(|(path, _)| content(path).unwrap()).collect()
+        Kind::Maildir | Kind::SingleMaildir => {
+            let list = |dir| fs.list(&home.join(MAILDIR).join(dir)).unwrap_or_default();
+            let files = ["new", "cur"].into_iter().flat_map(list);
+            files.map(|(path, _)| content(&path).unwrap()).collect()
         }
         Kind::Mbox => mbox_messages(&content(&home.join(MBOX)).unwrap(), OTHERS, context),
         Kind::NewMbox => mbox_messages(&content(&home.join(MBOX)).unwrap_or_default(), b"", context),
@@ -210,8 +271,14 @@ fn check_crash(
     for id in sent.keys().filter(|id| !server.contains_key(*id)) {
         assert!(here.contains_key(id), "{context}: {} is lost", id.escape_ascii());
     }
-    let twice = check_next(&fs.shared(), home, kind, sent, server, duplicates, deletes, context);
     if kind == Kind::Maildir {
+        let fs = fs.crashed(Crash::Kill);
+        look_through(&fs);
+        let context = format!("{context}, looked through");
+        check_next(&fs.shared(), home, kind, sent, server, duplicates, deletes, &context);
+    }
+    let twice = check_next(&fs.shared(), home, kind, sent, server, duplicates, deletes, context);
+    if kind.is_maildir() {
         fs.advance(Duration::from_secs(37 * 3600));
         drop(open(&fs.shared(), home, kind).unwrap());
         assert_eq!(fs.contents("/home/mail/inbox/tmp"), [], "{context}");
@@ -219,6 +286,14 @@ fn check_crash(
         assert_eq!(fs.content("/home/mbox.pop3-pending"), Some(Vec::new()), "{context}");
     }
     twice
+}
+
+/// A mail program looks at what is new before the next run does.
+fn look_through(fs: &ModelFs) {
+    for (path, _) in fs.contents("/home/mail/inbox/new") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        fs.rename(&path, &Path::new("/home/mail/inbox/cur").join(format!("{name}:2,S"))).unwrap();
+    }
 }
 
 /// Checks that the power may fail when the server has nothing any more.
@@ -237,7 +312,7 @@ pub(super) fn check_left(
     sent: &Forms,
     context: &str,
 ) -> BTreeMap<Vec<u8>, usize> {
-    if kind != Kind::Maildir {
+    if !kind.is_maildir() {
         drop(open(fs, home, kind).unwrap());
     }
     let here = found(&**fs, home, kind, sent, context);
@@ -333,7 +408,8 @@ fn sweep(make: impl Fn() -> ModelFs, kind: Kind, deletes: Deletes) -> Count {
                 let context = format!("{context} {crash:?}");
                 count.crashes += 1;
                 let fs = fs.crashed(*crash);
-                count.duplicates += check_crash(&fs, kind, &forms, &server, 1, deletes, &context);
+                count.duplicates +=
+                    check_crash(&fs, kind, &forms, &server, kind.duplicates(), deletes, &context);
                 // A name that the disk has lost for good, while everybody sees it, is beyond us.
                 if (what, deed) != (What::Lose, Deed::SyncNames) {
                     check_end(&fs, kind, &forms, &context);
@@ -356,6 +432,7 @@ fn pb_c19_r36_fetching_with_every_call_failing_or_the_last() {
         let threads = [
             scope.spawn(|| sweep(maildir, Kind::Maildir, Deletes::AtDele)),
             scope.spawn(|| sweep(maildir, Kind::Maildir, Deletes::AtQuit)),
+            scope.spawn(|| sweep(maildir, Kind::SingleMaildir, Deletes::AtDele)),
             scope.spawn(|| sweep(with_links, Kind::Maildir, Deletes::AtDele)),
             scope.spawn(|| sweep(|| with_links().without_links(), Kind::Maildir, Deletes::AtDele)),
             scope.spawn(|| sweep(|| world(Kind::Mbox), Kind::Mbox, Deletes::AtDele)),
@@ -365,7 +442,7 @@ fn pb_c19_r36_fetching_with_every_call_failing_or_the_last() {
     });
     let sum = |of: fn(&Count) -> usize| counts.iter().map(of).sum::<usize>();
     let figure = format!(
-        "{} points, {} faults of {} kinds: 0 lost, 0 truncated, {} duplicates in {} crashes, never two in one",
+        "{} points, {} faults of {} kinds: 0 lost, 0 truncated, {} duplicates in {} crashes, never two in one, none in batches",
         sum(|count| count.points),
         sum(|count| count.faults),
         WHATS.len(),
@@ -394,7 +471,8 @@ fn sweep_twice(kind: Kind, deletes: Deletes, sent: Maildrop, crashes: &[Crash]) 
                 fetch(stopped.shared(), Path::new(HOME), kind, deletes, &mut server, &mut 0).ok();
                 for second in [Crash::Kill, Crash::Power] {
                     let context = format!("{kind:?} {deletes:?} {at} {crash:?}, then {again} {second:?}");
-                    check_crash(&fs.crashed(second), kind, &forms, &server, 2, deletes, &context);
+                    let duplicates = 2 * kind.duplicates();
+                    check_crash(&fs.crashed(second), kind, &forms, &server, duplicates, deletes, &context);
                 }
             }
         }
@@ -415,6 +493,11 @@ fn pb_c19_maildir_stopped_twice() {
 }
 
 #[test]
+fn pb_c19_maildir_message_by_message_stopped_twice() {
+    sweep_kind_twice(Kind::SingleMaildir);
+}
+
+#[test]
 fn pb_c19_mbox_stopped_twice() {
     sweep_kind_twice(Kind::NewMbox);
 }
@@ -422,6 +505,10 @@ fn pb_c19_mbox_stopped_twice() {
 /// Whether an error, or one that it stems from, is the typed one for a full disk.
 fn is_full(error: &(dyn StdError + 'static)) -> bool {
     matches!(error.downcast_ref(), Some(DeliveryError::Full(_)))
+        || matches!(
+            error.downcast_ref(),
+            Some(KeepError::Delivery(DeliveryError::Full(_)) | KeepError::Journal(JournalError::Full(_)))
+        )
         || matches!(error.downcast_ref(), Some(JournalError::Full(_)))
         || error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::StorageFull)
 }
@@ -461,7 +548,7 @@ fn r36_the_next_message_is_whole_after_any_failure() {
 
 #[test]
 fn r1939_6_4_a_second_run_fetches_nothing_twice() {
-    for kind in [Kind::Maildir, Kind::Mbox] {
+    for kind in [Kind::Maildir, Kind::SingleMaildir, Kind::Mbox] {
         let fs = world(kind);
         let sent: Maildrop = (0..100u32)
             .map(|n| (format!("id{n}").into_bytes(), format!("Subject: {n}\r\n\r\n{n}\r\n").into_bytes()))

@@ -52,6 +52,78 @@
 //! # }
 //! ```
 //!
+//! Each message here waits for the disk three times. Where many come, have a Maildir keep them together: say
+//! [`hold`](crate::delivery::Incoming::hold) instead of `finish`, and [`keep`](crate::delivery::Delivery::keep) when enough
+//! wait and in the end; only then `DELE`.
+//!
+//! ```
+//! # use pop3_blocking::testing::TestServer;
+//! use std::error::Error;
+//!
+//! use pop3_blocking::client::Session;
+//! use pop3_blocking::delivery::{Delivery, Durability, Held, Journal};
+//! use pop3_blocking::pop3_proto::MessageNumber;
+//!
+//! #[derive(Default)]
+//! struct Fetched {
+//!     waiting: Vec<MessageNumber>,
+//!     /// What may be deleted.
+//!     safe: Vec<MessageNumber>,
+//! }
+//!
+//! impl Fetched {
+//!     /// Fetches what is new.
+//!     fn fetch(&mut self, session: &mut Session, to: &mut dyn Delivery, journal: &mut Journal) -> Result<(), Box<dyn Error>> {
+//!         for entry in session.unique_ids()? {
+//!             if journal.contains(&entry.unique_id) {
+//!                 self.safe.push(entry.number);
+//!                 continue;
+//!             }
+//!             let mut incoming = to.begin()?;
+//!             session.retrieve(entry.number)?.copy_to(&mut *incoming)?;
+//!             match incoming.hold(Some(&entry.unique_id))? {
+//!                 Held::Waiting { full } => {
+//!                     self.waiting.push(entry.number);
+//!                     if full {
+//!                         self.keep(to, journal)?;
+//!                     }
+//!                 }
+//!                 // Not every destination lets messages wait.
+//!                 Held::Finished(Durability::Durable) => {
+//!                     journal.record(&entry.unique_id)?;
+//!                     self.safe.push(entry.number);
+//!                 }
+//!                 Held::Finished(Durability::Written) => {}
+//!             }
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     fn keep(&mut self, to: &mut dyn Delivery, journal: &mut Journal) -> Result<(), Box<dyn Error>> {
+//!         let kept = to.keep(Some(journal));
+//!         let messages = self.waiting.drain(..).zip(kept.messages);
+//!         self.safe.extend(messages.filter(|(_, how)| *how == Some(Durability::Durable)).map(|(number, _)| number));
+//!         kept.error.map_or(Ok(()), |error| Err(error.into()))
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn Error>> {
+//! # let server = TestServer::start()?;
+//! # let place = std::env::temp_dir().join(format!("pop3-guide-batches-{}", std::process::id()));
+//! # (0..40).for_each(|number| server.deliver(format!("Subject: {number}\n\n")));
+//! # let mut maildir = pop3_blocking::delivery::MaildirDelivery::open(place.join("Mail"))?;
+//! # let mut journal = Journal::open(place.join("journal"), "pops://alice@localhost")?;
+//! let mut session = server.login()?;
+//! let mut fetched = Fetched::default();
+//! let ended = fetched.fetch(&mut session, &mut maildir, &mut journal);
+//! fetched.keep(&mut maildir, &mut journal)?; // whatever ended it
+//! ended?;
+//! # assert_eq!((fetched.safe.len(), journal.len(), std::fs::read_dir(place.join("Mail/new"))?.count()), (40, 40, 40));
+//! # std::fs::remove_dir_all(place)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! For an archive that leaves the mail on the server the journal is the memory of what is here: leave the `DELE` out, do not
 //! forget, and tell the journal of each listing with [`retain_seen`](crate::delivery::Journal::retain_seen), so that ids
 //! that the server has dropped do not stay in it for ever.

@@ -276,7 +276,10 @@ fn pb_c12_limits_are_set_by_their_names() {
 fn a_target_that_fails_stops_the_run_and_keeps_what_is_there() {
     let home = Home::new();
     let tmp = Mutex::new(Some(home.path("Mail/tmp")));
-    let fake = Fake::start(mail(5, 0), &["UIDL"], move |moment| {
+    // The second is enough for both to be kept before the third.
+    let mut sent = mail(5, 0);
+    sent[1] = mail(2, 8 << 20).remove(1);
+    let fake = Fake::start(sent.clone(), &["UIDL"], move |moment| {
         if moment.line == "RETR 3" {
             // As a disk that is gone.
             tmp.lock().unwrap().take().into_iter().for_each(|tmp| std::fs::remove_dir(tmp).unwrap());
@@ -291,7 +294,34 @@ fn a_target_that_fails_stops_the_run_and_keeps_what_is_there() {
     );
     assert!(done.lines()[2].contains("\"failed\",\"deleted\":false,\"reason\":\"not-delivered\""));
     assert_eq!(done.lines().len(), 4, "of messages that were never asked for nothing is told");
-    assert_eq!((home.mail(), fake.left()), (texts(&mail(2, 0)), mail(5, 0).split_off(2)));
+    assert!(home.mail() == texts(&sent[..2]) && fake.left() == sent[2..]);
+}
+
+#[test]
+fn r36_what_waits_when_the_target_fails_is_fetched_again() {
+    let home = Home::new();
+    let (tmp, away) = (home.path("Mail/tmp"), home.path("Mail/away"));
+    let once = AtomicBool::new(true);
+    let fake = Fake::start(mail(5, 0), &["UIDL"], move |moment| {
+        if moment.line == "RETR 3" && once.swap(false, Ordering::Relaxed) {
+            std::fs::rename(&tmp, &away).unwrap();
+        }
+        Act::Usual
+    });
+    let done = home.fetch(&fake, &["--delete", "--json"]);
+    done.expect_error(74, "output");
+    assert!(
+        done.last().starts_with("{\"outcome\":\"committed\",\"messages\":5,\"delivered\":0,"),
+        "{done:?}"
+    );
+    assert_eq!(
+        done.out.matches("\"failed\",\"deleted\":false,\"reason\":\"not-delivered\"").count(),
+        3,
+        "{done:?}"
+    );
+    assert_eq!((home.mail().len(), fake.left()), (0, mail(5, 0)));
+    home.fetch(&fake, &["--delete"]).expect(0);
+    assert_eq!((home.mail(), fake.left().len()), (texts(&mail(5, 0)), 0));
 }
 
 #[test]

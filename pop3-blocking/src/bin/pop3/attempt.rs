@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use std::time::SystemTime;
 
 use pop3_blocking::client::{CapabilityList, Error, Message, Outcome, Refused, Session};
-use pop3_blocking::delivery::{CommandFault, Delivery, DeliveryError, Durability};
+use pop3_blocking::delivery::{CommandFault, Delivery, DeliveryError, Durability, Held, KeepError};
 use pop3_blocking::pop3_proto::MessageNumber;
 use pop3_blocking::{TransportError, pop3_proto};
 
@@ -24,6 +24,9 @@ use crate::run::Run;
 /// Octets of messages to ask for before anything else can be done.
 const BATCH_OCTETS: u64 = 8 << 20;
 
+/// A message of so many octets takes its time: what waits to be kept does not wait for it.
+const LONG_OCTETS: u64 = 1 << 20;
+
 /// Headers to ask for before it is looked whether there are enough.
 const HEADERS: usize = 256;
 
@@ -33,6 +36,8 @@ pub(crate) struct Attempt<'r, 'j> {
     records: Vec<Record>,
     /// How many records have been told of.
     told: usize,
+    /// The places and octets of what is whole here and not kept yet.
+    waiting: Vec<(usize, u64)>,
     ending: Ending,
     /// From the first `RETR` to the end.
     at_stake: Option<AtStake>,
@@ -88,7 +93,9 @@ impl From<Error> for Halt {
 
 impl<'r, 'j> Attempt<'r, 'j> {
     pub(crate) const fn new(run: &'r mut Run<'j>) -> Self {
-        Self { run, records: Vec::new(), told: 0, ending: Ending::Kept, at_stake: None, problem: None }
+        let records = Vec::new();
+        let waiting = Vec::new();
+        Self { run, records, told: 0, waiting, ending: Ending::Kept, at_stake: None, problem: None }
     }
 
     /// Does it all, up to the answer to `QUIT`. Then call [`end`](Self::end).
@@ -118,7 +125,14 @@ impl<'r, 'j> Attempt<'r, 'j> {
         }
         self.records = plan.messages.into_iter().map(Record::new).collect();
         self.remember_earlier();
-        let done = self.retrieve(&mut session).and_then(|()| self.tell());
+        let retrieved = self.retrieve(&mut session);
+        // Whatever ended it: what is whole here stays here, and is told of.
+        let kept = self.keep();
+        if let (Err(_), Err(Halt::Stop(failure))) = (&retrieved, &kept) {
+            self.run.report.warn(&failure.message);
+        }
+        let told = self.tell();
+        let done = retrieved.and(kept).and(told);
         self.run.report.end_progress();
         let done = match done {
             Err(Halt::Stop(failure) | Halt::Pass(failure)) => {
@@ -359,6 +373,9 @@ impl<'r, 'j> Attempt<'r, 'j> {
         at: usize,
         message: Result<&mut Message<'_, std::net::TcpStream>, Refused>,
     ) -> Result<(), Halt> {
+        if self.records.get(at).is_some_and(|record| record.planned.octets >= LONG_OCTETS) {
+            self.keep()?;
+        }
         let Some(record) = self.records.get_mut(at) else { return Ok(()) };
         let run = &mut *self.run;
         let message = match message {
@@ -370,8 +387,10 @@ impl<'r, 'j> Attempt<'r, 'j> {
                 return Ok(());
             }
         };
-        let delivered = deliver(&mut *run.delivery, message, run.report.progress());
-        let (durability, octets) = match delivered {
+        let noted = run.journal.is_some() && record.planned.action == Action::Fetch { note: true };
+        let id = record.planned.unique_id.as_deref().filter(|_| noted);
+        let delivered = deliver(&mut *run.delivery, message, id, run.report.progress());
+        let (held, octets) = match delivered {
             Err(Halt::Pass(failure)) => {
                 record.fate = Fate::Failed("not-taken");
                 run.report.warn(&format!("message {} failed: {}", record.number(), failure.message));
@@ -380,15 +399,44 @@ impl<'r, 'j> Attempt<'r, 'j> {
             }
             delivered => delivered.inspect_err(|_| record.fate = Fate::Failed("not-delivered"))?,
         };
-        let durable = durability == Durability::Durable;
+        let durable = match held {
+            Held::Finished(durability) => durability == Durability::Durable,
+            Held::Waiting { full } => {
+                self.waiting.push((at, octets));
+                return if full { self.keep() } else { Ok(()) };
+            }
+        };
         record.fate = Fate::Delivered { octets, safe: false };
-        if let (true, Action::Fetch { note: true }, Some(id), Some(journal)) =
-            (durable, record.planned.action, &record.planned.unique_id, &mut run.journal)
-        {
+        if let (true, Some(id), Some(journal)) = (durable, id, &mut run.journal) {
             journal.record(id).map_err(|error| Halt::Stop(Failure::by_journal(&error)))?;
         }
         record.fate = Fate::Delivered { octets, safe: durable };
         Ok(())
+    }
+
+    /// Makes safe what waits for it, and notes it.
+    fn keep(&mut self) -> Result<(), Halt> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        let kept = self.run.delivery.keep(self.run.journal.as_mut());
+        // A message that nothing is said of is not here.
+        let said = kept.messages.into_iter().chain(std::iter::repeat(None));
+        for ((at, octets), how) in self.waiting.drain(..).zip(said) {
+            if let Some(record) = self.records.get_mut(at) {
+                record.fate = how.map_or(Fate::Failed("not-delivered"), |durability| Fate::Delivered {
+                    octets,
+                    safe: durability == Durability::Durable,
+                });
+            }
+        }
+        kept.error.map_or(Ok(()), |error| {
+            Err(Halt::Stop(match error {
+                KeepError::Delivery(error) => Failure::by_delivery(&error),
+                KeepError::Journal(error) => Failure::by_journal(&error),
+                other => Failure::new(Kind::Output, other.to_string()),
+            }))
+        })
     }
 
     /// Marks what is safely here.
@@ -504,8 +552,9 @@ fn may_be_the_burst(error: &Error) -> bool {
 fn deliver(
     delivery: &mut dyn Delivery,
     message: &mut Message<'_, std::net::TcpStream>,
+    id: Option<&[u8]>,
     progress: Option<&Progress>,
-) -> Result<(Durability, u64), Halt> {
+) -> Result<(Held, u64), Halt> {
     let stop = |error: DeliveryError| {
         let failure = Failure::by_delivery(&error);
         match error {
@@ -523,7 +572,7 @@ fn deliver(
         Error::Caller(error) => stop(error.into()),
         error => Halt::Within(error),
     })?;
-    Ok((incoming.finish().map_err(stop)?, octets))
+    Ok((incoming.hold(id).map_err(stop)?, octets))
 }
 
 /// Moves the progress bar with what is written.
