@@ -2,7 +2,7 @@
 //!
 //! Filled once, when the maildrop is opened; from then on only marks change, so numbers, sizes and ids are fixed for the
 //! session whatever happens in the store (R1939-4.6, PB-S01, PB-S29). One place answers whether a message is there and
-//! unmarked, for all six commands that ask (PB-S02). A message takes 16 octets and its unique-id.
+//! unmarked, for all six commands that ask (PB-S02). A message takes 12 octets and its unique-id.
 //!
 //! RFC 1939 sections 4 and 5. Allocates only through its storage, never panics.
 
@@ -28,7 +28,7 @@ pub struct Index<S> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IndexError {
-    /// The storage is full, or there are more messages than numbers.
+    /// The storage is full, or there are more messages than numbers, or unique-ids of 1 GiB and more.
     Full,
     /// The unique-id has not 1 to 70 octets in 0x21–0x7E (R1939-7.2).
     BadUniqueId,
@@ -78,8 +78,8 @@ impl<S: Storage> Index<S> {
             return Err(IndexError::BadUniqueId);
         }
         let id_end = self.storage.ids().len().saturating_add(unique_id.len());
-        let id_end = u32::try_from(id_end).map_err(|_| IndexError::Full)?;
-        self.storage.push(Entry::new(octets, id_end), unique_id)?;
+        let entry = Entry::new(octets, id_end).ok_or(IndexError::Full)?;
+        self.storage.push(entry, unique_id)?;
         self.messages = self.messages.saturating_add(1);
         self.octets = self.octets.saturating_add(octets);
         Ok(number)
@@ -92,7 +92,7 @@ impl<S: Storage> Index<S> {
     ///
     /// [`NoMessage::Absent`]: it is not there. Nothing changed.
     pub fn require_utf8(&mut self, number: MessageNumber) -> Result<(), NoMessage> {
-        self.storage.entries_mut().get_mut(number.index()).ok_or(NoMessage::Absent)?.needs_utf8 = true;
+        self.storage.entries_mut().get_mut(number.index()).ok_or(NoMessage::Absent)?.require_utf8();
         Ok(())
     }
 
@@ -103,12 +103,12 @@ impl<S: Storage> Index<S> {
     /// [`NoMessage`]: it is not there, or marked already (R1939-5.8). Nothing changed.
     pub fn mark(&mut self, number: MessageNumber) -> Result<(), NoMessage> {
         let entry = self.storage.entries_mut().get_mut(number.index()).ok_or(NoMessage::Absent)?;
-        if entry.marked {
+        if entry.is_marked() {
             return Err(NoMessage::Marked);
         }
-        entry.marked = true;
+        entry.mark();
         self.messages = self.messages.saturating_sub(1);
-        self.octets = self.octets.saturating_sub(entry.octets);
+        self.octets = self.octets.saturating_sub(entry.octets());
         Ok(())
     }
 
@@ -116,9 +116,9 @@ impl<S: Storage> Index<S> {
     pub fn unmark_all(&mut self) {
         let (mut messages, mut octets) = (0u32, 0u64);
         for entry in self.storage.entries_mut() {
-            entry.marked = false;
+            entry.unmark();
             messages = messages.saturating_add(1);
-            octets = octets.saturating_add(entry.octets);
+            octets = octets.saturating_add(entry.octets());
         }
         self.messages = messages;
         self.octets = octets;
@@ -147,7 +147,7 @@ impl<S: Storage> Index<S> {
     /// The first unmarked message whose number is `from` or more.
     pub fn next_unmarked(&self, from: MessageNumber) -> Option<IndexEntry<'_>> {
         let tail = self.storage.entries().get(from.index()..)?;
-        let skip = tail.iter().position(|entry| !entry.marked)?;
+        let skip = tail.iter().position(|entry| !entry.is_marked())?;
         self.entry(MessageNumber::from_index(from.index().saturating_add(skip))?).map(|(entry, _)| entry)
     }
 
@@ -178,8 +178,8 @@ impl<S: Storage> Index<S> {
         let before = at.checked_sub(1).and_then(|previous| self.storage.entries().get(previous));
         let id_start = before.map_or(0, Entry::id_end);
         let unique_id = UniqueId::new(self.storage.ids().get(id_start..entry.id_end())?)?;
-        let needs_utf8 = entry.needs_utf8;
-        Some((IndexEntry { number, octets: entry.octets, unique_id, needs_utf8 }, entry.marked))
+        let (octets, needs_utf8) = (entry.octets(), entry.needs_utf8());
+        Some((IndexEntry { number, octets, unique_id, needs_utf8 }, entry.is_marked()))
     }
 }
 

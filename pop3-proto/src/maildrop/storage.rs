@@ -2,26 +2,57 @@
 
 use super::IndexError;
 
-/// What the index keeps of one message, besides the octets of its unique-id.
+/// What the index keeps of one message, besides the octets of its unique-id: 12 octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    pub(super) octets: u64,
+    /// The upper half first: 64 bits in one would be aligned, at the price of four octets.
+    octets: [u32; 2],
+    /// Where the unique-id ends, and two flags.
     id_end: u32,
-    pub(super) marked: bool,
-    pub(super) needs_utf8: bool,
 }
+
+const MARKED: u32 = 1 << 31;
+const NEEDS_UTF8: u32 = 1 << 30;
 
 impl Entry {
     /// To fill storage with.
-    pub const EMPTY: Self = Self::new(0, 0);
+    pub const EMPTY: Self = Self { octets: [0; 2], id_end: 0 };
 
-    pub(super) const fn new(octets: u64, id_end: u32) -> Self {
-        Self { octets, id_end, marked: false, needs_utf8: false }
+    /// `None`: the ids have more octets in all than can be told.
+    pub(super) fn new(octets: u64, id_end: usize) -> Option<Self> {
+        let id_end = u32::try_from(id_end).ok().filter(|end| *end < NEEDS_UTF8)?;
+        let [a, b, c, d, e, f, g, h] = octets.to_be_bytes();
+        Some(Self { octets: [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])], id_end })
+    }
+
+    pub(super) const fn octets(&self) -> u64 {
+        let [upper, lower] = self.octets;
+        (upper as u64) << 32 | lower as u64
     }
 
     /// Where the unique-id ends among the ids; it begins where that of the entry before ends.
     pub(super) const fn id_end(&self) -> usize {
-        self.id_end as usize
+        (self.id_end & !(MARKED | NEEDS_UTF8)) as usize
+    }
+
+    pub(super) const fn is_marked(&self) -> bool {
+        self.id_end & MARKED != 0
+    }
+
+    pub(super) const fn mark(&mut self) {
+        self.id_end |= MARKED;
+    }
+
+    pub(super) const fn unmark(&mut self) {
+        self.id_end &= !MARKED;
+    }
+
+    pub(super) const fn needs_utf8(&self) -> bool {
+        self.id_end & NEEDS_UTF8 != 0
+    }
+
+    pub(super) const fn require_utf8(&mut self) {
+        self.id_end |= NEEDS_UTF8;
     }
 }
 
@@ -139,5 +170,32 @@ impl Storage for HeapStorage {
         // Gives the memory back: a session is over, or a login has failed.
         self.entries = alloc::vec::Vec::new();
         self.ids = alloc::vec::Vec::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_twelve_octets_and_keeps_what_it_is_given() {
+        assert_eq!(size_of::<Entry>(), 12);
+        for octets in [0, 1, 0xffff_ffff, 0x1_0000_0000, 0x0123_4567_89ab_cdef, u64::MAX] {
+            for id_end in [0, 1, (1 << 30) - 1] {
+                let mut entry = Entry::new(octets, id_end).unwrap();
+                let told = |entry: Entry| (entry.is_marked(), entry.needs_utf8());
+                assert_eq!(told(entry), (false, false));
+                entry.mark();
+                assert_eq!(told(entry), (true, false));
+                entry.require_utf8();
+                assert_eq!(told(entry), (true, true));
+                assert_eq!((entry.octets(), entry.id_end()), (octets, id_end));
+                entry.unmark();
+                assert_eq!(told(entry), (false, true));
+                assert_eq!((entry.octets(), entry.id_end()), (octets, id_end));
+            }
+        }
+        assert_eq!(Entry::new(0, 1 << 30), None);
+        assert_eq!(Entry::new(0, usize::MAX), None);
     }
 }
