@@ -477,20 +477,29 @@ impl<T: Stream> Connection<'_, T> {
         })?;
         // Kept here too: a maildrop must not be shown in part, even if the store swallows the error (PB-S28).
         let mut refused = None;
+        let mut first = true;
         let session = &mut self.session;
-        let scanned = maildrop.scan(&mut |message| match session
-            .add_message(message.octets, message.unique_id)
-        {
-            Ok(number) => {
-                if headers == Utf8Headers::Refused && message.needs_utf8 {
-                    // It was added right now, so it is there.
-                    session.require_utf8(number).map_err(|error| StoreError::Permanent(Box::new(error)))?;
-                }
-                Ok(())
+        let scanned = maildrop.scan(&mut |message| {
+            if first && message.following > 0 {
+                // Ids are mostly of one length.
+                let messages = message.following.saturating_add(1);
+                session.expect_messages(messages, messages.saturating_mul(message.unique_id.len()));
             }
-            Err(error) => {
-                refused = Some(error);
-                Err(StoreError::Permanent(Box::new(error)))
+            first = false;
+            match session.add_message(message.octets, message.unique_id) {
+                Ok(number) => {
+                    if headers == Utf8Headers::Refused && message.needs_utf8 {
+                        // It was added right now, so it is there.
+                        session
+                            .require_utf8(number)
+                            .map_err(|error| StoreError::Permanent(Box::new(error)))?;
+                    }
+                    Ok(())
+                }
+                Err(error) => {
+                    refused = Some(error);
+                    Err(StoreError::Permanent(Box::new(error)))
+                }
             }
         });
         if let Err(error) = &scanned {

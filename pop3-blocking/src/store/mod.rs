@@ -89,18 +89,26 @@ pub struct Meta<'a> {
     pub unique_id: &'a [u8],
     /// Whether its header is not ASCII. Looked at under [`Utf8Headers::Refused`] only.
     pub needs_utf8: bool,
+    /// How many messages follow, if that is known, so that the session can take memory for all at once. 0 if not.
+    pub following: usize,
 }
 
 impl<'a> Meta<'a> {
     /// A message of `octets` octets called `unique_id`.
     pub const fn new(octets: u64, unique_id: &'a [u8]) -> Self {
-        Self { octets, unique_id, needs_utf8: false }
+        Self { octets, unique_id, needs_utf8: false, following: 0 }
     }
 
     /// The same, with its header ASCII or not.
     #[must_use]
     pub const fn with_needs_utf8(self, needs_utf8: bool) -> Self {
         Self { needs_utf8, ..self }
+    }
+
+    /// The same, with so many that follow.
+    #[must_use]
+    pub const fn with_following(self, following: usize) -> Self {
+        Self { following, ..self }
     }
 }
 

@@ -67,6 +67,11 @@ impl<S: Storage> Index<S> {
         Self { storage, messages: 0, octets: 0 }
     }
 
+    /// Tells that so many messages are to come, with so many octets of unique-ids in all: see [`Storage::expect`].
+    pub fn expect(&mut self, messages: usize, unique_id_octets: usize) {
+        self.storage.expect(messages, unique_id_octets);
+    }
+
     /// Adds the next message.
     ///
     /// # Errors

@@ -67,6 +67,12 @@ pub trait Storage {
     /// The octets of the unique-ids in use.
     fn ids(&self) -> &[u8];
 
+    /// Tells that so many messages are to come, with so many octets of unique-ids in all: storage that grows can take
+    /// its memory at once. It is a hint; nothing fails if it is wrong.
+    fn expect(&mut self, messages: usize, unique_id_octets: usize) {
+        let _ = (messages, unique_id_octets);
+    }
+
     /// Appends an entry and the octets of its unique-id, both or neither.
     ///
     /// # Errors
@@ -124,6 +130,10 @@ impl Storage for FixedStorage<'_> {
     }
 }
 
+/// The longest unique-id (R1939-7.2), in octets.
+#[cfg(any(feature = "alloc", test))]
+const UNIQUE_ID_MAX: usize = 70;
+
 /// An index on the heap, of at most so many messages.
 #[cfg(any(feature = "alloc", test))]
 #[derive(Clone, Debug)]
@@ -153,6 +163,14 @@ impl Storage for HeapStorage {
 
     fn ids(&self) -> &[u8] {
         &self.ids
+    }
+
+    fn expect(&mut self, messages: usize, unique_id_octets: usize) {
+        let messages = messages.min(self.messages.saturating_sub(self.entries.len()));
+        let unique_id_octets = unique_id_octets.min(messages.saturating_mul(UNIQUE_ID_MAX));
+        // If there is not so much, a push will say so.
+        drop(self.entries.try_reserve_exact(messages));
+        drop(self.ids.try_reserve_exact(unique_id_octets));
     }
 
     fn push(&mut self, entry: Entry, unique_id: &[u8]) -> Result<(), IndexError> {
@@ -197,5 +215,22 @@ mod tests {
         }
         assert_eq!(Entry::new(0, 1 << 30), None);
         assert_eq!(Entry::new(0, usize::MAX), None);
+    }
+
+    #[test]
+    fn what_is_expected_is_taken_at_once_and_no_more_than_may_come() {
+        let mut heap = HeapStorage::new(1000);
+        heap.expect(600, 9600);
+        let room = (heap.entries.capacity(), heap.ids.capacity());
+        assert!(room.0 >= 600 && room.1 >= 9600);
+        for _ in 0..600 {
+            heap.push(Entry::EMPTY, &[b'x'; 16]).unwrap();
+        }
+        assert_eq!((heap.entries.capacity(), heap.ids.capacity()), room);
+        heap.expect(usize::MAX, usize::MAX);
+        assert!(heap.entries.capacity() < 2000 && heap.ids.capacity() < 2 * 9600 + 400 * 70);
+        heap.clear();
+        heap.expect(0, 5);
+        assert_eq!((heap.entries.capacity(), heap.ids.capacity()), (0, 0));
     }
 }

@@ -201,6 +201,14 @@ impl<'c, S: Storage> Session<'c, S> {
         self.index.push(octets, unique_id)
     }
 
+    /// Tells that so many messages are to be added to the maildrop that is being opened, with so many octets of unique-ids
+    /// in all, so that storage that grows can do it at once. A hint: it may be wrong, or missing.
+    pub fn expect_messages(&mut self, messages: usize, unique_id_octets: usize) {
+        if matches!(self.pending, Pending::Login) {
+            self.index.expect(messages, unique_id_octets);
+        }
+    }
+
     /// Tells that the credentials are right, the maildrop is locked and all its messages have been added; writes `+OK`.
     ///
     /// # Errors

@@ -486,7 +486,8 @@ impl Maildrop for OpenMaildir {
         self.drops_lines = known.absent > 0;
         let header = self.store_ids(&known)?;
         self.header = Some(header);
-        self.index.entries().iter().try_for_each(|entry| {
+        let entries = self.index.entries();
+        (1..).zip(entries).try_for_each(|(number, entry)| {
             let octets = match self.headers {
                 Utf8Headers::Surrogates => {
                     self.index.surrogate(entry).unwrap_or_else(|| self.index.facts(entry).octets)
@@ -496,7 +497,8 @@ impl Maildrop for OpenMaildir {
             let needs_utf8 = entry.header() != HeaderKind::Ascii;
             let own = header.unique_id(entry.uid);
             let unique_id = self.index.unique_id(entry).unwrap_or(&own);
-            out(Meta::new(octets, unique_id).with_needs_utf8(needs_utf8))
+            let following = entries.len().saturating_sub(number);
+            out(Meta::new(octets, unique_id).with_needs_utf8(needs_utf8).with_following(following))
         })
     }
 
