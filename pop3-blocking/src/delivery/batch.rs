@@ -42,7 +42,7 @@ pub enum Held {
     Finished(Durability),
     /// It waits for [`Delivery::keep`](super::Delivery::keep).
     Waiting {
-        /// Enough wait: 32 messages, 8 MiB, or one for five seconds. Now `keep` is due.
+        /// Enough wait: 32 messages, 8 MiB, or one for five seconds. Now `keep` is due. More than 32 never wait.
         full: bool,
     },
 }
@@ -107,6 +107,10 @@ pub(super) struct Batch {
 }
 
 impl Batch {
+    pub(super) fn messages(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Adds a message; tells whether there are enough, if there may be `most`.
     pub(super) fn add(&mut self, message: Waiting, octets: u64, now: SystemTime, most: usize) -> bool {
         self.waiting.push(message);
@@ -276,8 +280,10 @@ mod tests {
         // Without a journal, or noted already.
         let _held = (hold(&mut maildir, Some(b"a"), 1), hold(&mut maildir, Some(b"b"), 1));
         assert_eq!(maildir.keep(None).messages, [Some(Durability::Durable); 2]);
+        let text = fs.content("/journal");
         let _held = hold(&mut maildir, Some(b"a"), 1);
         assert_eq!(maildir.keep(Some(&mut journal)).messages, [Some(Durability::Durable)]);
+        assert_eq!(fs.content("/journal"), text);
         assert_eq!((fs.contents("/mail/new").len(), journal.len()), (5, 1));
         // Dropped: then they are gone.
         let _held = (hold(&mut maildir, Some(b"c"), 1), hold(&mut maildir, None, 1));
@@ -294,6 +300,7 @@ mod tests {
             for number in 1..=32 {
                 assert_eq!(hold(&mut maildir, None, 1), Held::Waiting { full: number == 32 }, "{number}");
             }
+            assert_eq!(hold(&mut maildir, None, 1), Held::Finished(Durability::Durable));
             let _kept = maildir.keep(Some(&mut journal));
             assert_eq!(hold(&mut maildir, None, (8 << 20) - 1), Held::Waiting { full: false });
             assert_eq!(hold(&mut maildir, None, 1), Held::Waiting { full: true });

@@ -44,7 +44,9 @@ const FEW_LINES: usize = 1024;
 /// (PB-C38, R38). Once a deletion is confirmed, [`forget`](Self::forget) the id, as a server may then give it to
 /// another message.
 ///
-/// Dropping the journal frees its lock and writes nothing: everything is on disk already.
+/// Dropping the journal frees its lock and writes nothing: everything is on disk already. Only where
+/// [`Delivery::keep`](super::Delivery::keep) was given a single message, its record may reach the disk a little later, and
+/// until then what was noted before speaks for it.
 pub struct Journal {
     fs: Arc<dyn Fs>,
     path: PathBuf,

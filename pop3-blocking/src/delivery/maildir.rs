@@ -7,7 +7,7 @@
 //! Several messages can be made safe together, see `batch.rs`.
 //!
 //! Allocates a buffer of 64 KiB for the message in progress, whatever its size. A message that waits is an open file: at
-//! most 32 of them, if [`keep`](Delivery::keep) is called when it is due.
+//! most 32 of them.
 
 use core::time::Duration;
 use std::io;
@@ -252,8 +252,9 @@ impl Incoming for Unfinished<'_> {
     }
 
     fn hold(mut self: Box<Self>, id: Option<&[u8]>) -> Result<Held, DeliveryError> {
-        // The journal will refuse it; nobody else need suffer from that.
-        if id.is_some_and(|id| id.len() > Journal::MAX_ID) {
+        // An id that the journal will refuse; nobody else need suffer from that. Or nobody keeps what waits.
+        let refused = id.is_some_and(|id| id.len() > Journal::MAX_ID);
+        if refused || self.maildir.batch.messages() >= self.maildir.most {
             return self.finish().map(Held::Finished);
         }
         self.end()?;

@@ -325,6 +325,25 @@ fn r36_what_waits_when_the_target_fails_is_fetched_again() {
 }
 
 #[test]
+fn what_waits_does_not_wait_for_a_long_message() {
+    for (octets, want) in [(1 << 20, 2), ((1 << 20) - 100, 0)] {
+        let home = Home::new();
+        let (new, seen) = (home.path("Mail/new"), std::sync::Arc::new(Mutex::new(None)));
+        let looking = std::sync::Arc::clone(&seen);
+        let mut sent = mail(4, 0);
+        sent[2] = mail(3, octets).remove(2);
+        let fake = Fake::start(sent, &["UIDL"], move |moment| {
+            if moment.line == "RETR 4" {
+                *looking.lock().unwrap() = Some(std::fs::read_dir(&new).unwrap().count());
+            }
+            Act::Usual
+        });
+        home.fetch(&fake, &[]).expect(0);
+        assert_eq!((*seen.lock().unwrap(), home.mail().len()), (Some(want), 4), "{octets}");
+    }
+}
+
+#[test]
 fn the_first_signal_ends_a_run_in_good_order() {
     let home = Home::new();
     let (asked, running) = std::sync::mpsc::channel();
