@@ -33,3 +33,10 @@ apt_update() {
 }
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}
+
+# nightly_rustdoc FILE: makes FILE a rustdoc that knows the options of nightly compilers. They are unlocked for it alone: in
+# the environment of cargo that would have half of all crates built again.
+nightly_rustdoc() {
+    printf '#!/bin/sh\nRUSTC_BOOTSTRAP=1 exec %q "$@"\n' "${RUSTDOC:-rustdoc}" >"$1"
+    chmod +x "$1"
+}

@@ -24,6 +24,7 @@
 //! Features are listed in `Cargo.toml`. [`rustls`] is re-exported, because its configurations can be handed over.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))] // the documentation tells which feature adds an item
 #![deny(missing_docs)]
 
 pub mod auth;

@@ -183,6 +183,7 @@
 //! 6858, 7628, 7677, 9266.
 
 #![no_std]
+#![cfg_attr(docsrs, feature(doc_cfg))] // the documentation tells which feature adds an item
 #![forbid(unsafe_code)]
 #![warn(clippy::alloc_instead_of_core)]
 #![cfg_attr(test, allow(clippy::type_complexity, reason = "tables of cases"))]
