@@ -98,6 +98,9 @@ mod kill;
 pub(crate) mod model;
 #[cfg(test)]
 #[cfg(feature = "maildir")]
+mod runs;
+#[cfg(test)]
+#[cfg(feature = "maildir")]
 mod scratch;
 #[cfg(test)]
 #[cfg(feature = "maildir")]
