@@ -49,8 +49,14 @@ fn rows(file: &str) -> Vec<Row> {
 
 /// The names of all tests.
 fn names() -> Vec<String> {
-    let folders =
-        ["pop3-proto/src", "pop3-proto/tests", "pop3-blocking/src", "pop3-blocking/tests", "tests/tests"];
+    let folders = [
+        "pop3-proto/src",
+        "pop3-proto/tests",
+        "pop3-blocking/src",
+        "pop3-blocking/tests",
+        "tests/tests",
+        "tests/scale-out",
+    ];
     let mut names: Vec<String> =
         folders.iter().flat_map(|folder| names_below(&root().join(folder))).collect();
     names.sort();
