@@ -10,7 +10,8 @@ LEFT, WIDTH, RIGHT, ROW, TOP = 300, 420, 200, 17, 58
 def svg(judged, result):
     """Every goal as a bar from least to greatest with its median; what is right of the line is better than wanted."""
     # How many times better than wanted: 1 is just met.
-    found = [(one, *sorted(better(one, value) for value in (one.least, one.most)), better(one, one.middle)) for one in judged]
+    found = [(one, *sorted(better(one, value) for value in (one.least, one.most)), better(one, one.middle))
+             for one in judged if one.goal.limit is not None]
     if not found:
         return '<svg xmlns="http://www.w3.org/2000/svg"/>\n'
     low = min(0.5, *(one[1] for one in found))

@@ -115,19 +115,25 @@ def all_scenarios(world):
                        download(mail if mail == 'giant' else f'{mail}0', 'plain'))
 
 
-def wanted(world, parts, beginnings):
-    return [scenario for scenario in all_scenarios(world) if scenario.part in parts
-            and (not beginnings or any(scenario.name.startswith(one.strip()) for one in beginnings))]
+def wanted(world, parts, beginnings, builds=()):
+    """The rows asked for. Where ours is beside Dovecot, other builds of it have columns too."""
+    found = [scenario for scenario in all_scenarios(world) if scenario.part in parts
+             and (not beginnings or any(scenario.name.startswith(one.strip()) for one in beginnings))]
+    for scenario in found:
+        if 'dovecot' in scenario.columns:
+            scenario.columns += builds
+    return found
 
 
 @dataclass
 class Goal:
-    """What is wanted of a figure of ours: alone, or over that of another column, or of another scenario."""
+    """What is wanted of a figure of ours: alone, or over that of another column, or of another scenario. Without a limit it
+    is told and nothing more."""
     scenario: str
     metric: str
     unit: str
     other: str
-    limit: float
+    limit: float | None
     at_least: bool = False
 
 
@@ -181,12 +187,17 @@ class Judged:
     least: float
     most: float
     rounds: int
-    met: bool
+    met: bool | None
 
 
 def judged(samples):
-    """Every goal that there are samples for."""
-    found = [judge(goal, samples) for goal in goals()]
+    """Every goal that there are samples for, and ours beside each other build of it."""
+    wished = list(goals())
+    peers = {'ours', 'dovecot', 'replay', 'loadgen'}
+    for goal in [goal for goal in wished if goal.other == 'dovecot']:
+        for build in sorted(set(samples.get(goal.scenario, {})) - peers):
+            wished.append(Goal(goal.scenario, goal.metric, goal.unit, build, None, goal.at_least))
+    found = [judge(goal, samples) for goal in wished]
     return [one for one in found if one]
 
 
@@ -214,7 +225,10 @@ def judge(goal, samples):
     if not figures:
         return None
     middle = median(figures)
-    met = middle >= goal.limit if goal.at_least else middle <= goal.limit
+    if goal.limit is None:
+        met = None
+    else:
+        met = middle >= goal.limit if goal.at_least else middle <= goal.limit
     return Judged(goal, median(ours.values()), other, median(theirs.values()) if theirs else None,
                   middle, min(figures), max(figures), len(figures), met)
 

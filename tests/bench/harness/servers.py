@@ -39,20 +39,20 @@ def listening(process):
     return [int(told[name].rsplit(':')[-1]) for name in ('plain', 'tls')]
 
 
-def start_ours(world):
+def start_ours(world, name='ours', program=None):
     users = world.root / 'users'
     names = sorted(path.name for path in (world.root / 'mail').iterdir())
     users.touch(0o600)
     users.write_text(''.join(f'{name}:{{PLAIN}}secret\n' for name in names))
     many = [f'--limit={name}=20000' for name in
             ('connections', 'connections-per-address', 'connections-per-address-before-login')]
-    with open(world.root / 'pop3d.log', 'w') as log:
+    with open(world.root / f'pop3d-{name}.log', 'w') as log:
         process = subprocess.Popen(
-            [world.programs / 'pop3d', '--listen-tls', '127.0.0.1:0', '--listen', '127.0.0.1:0',
+            [program or world.programs / 'pop3d', '--listen-tls', '127.0.0.1:0', '--listen', '127.0.0.1:0',
              '--allow-cleartext-login', '--cert', world.root / 'tls/leaf.pem', '--key', world.root / 'tls/leaf.key',
              '--users', users, '--maildir', world.root / 'mail/{user}/Maildir', *many],
             stdout=subprocess.PIPE, stderr=log, text=True)
-    return Server('ours', process, listening(process))
+    return Server(name, process, listening(process))
 
 
 def start_replay(world):
@@ -168,8 +168,10 @@ START = {'ours': start_ours, 'dovecot': start_dovecot, 'replay': start_replay}
 class Servers:
     """All of them, started when they are asked for the first time."""
 
-    def __init__(self, world):
+    def __init__(self, world, builds):
         self.world, self.running, self.missing = world, {}, set()
+        # Programs of our server by the names of their columns.
+        self.builds = builds
 
     def __enter__(self):
         return self
@@ -181,7 +183,10 @@ class Servers:
     def get(self, name):
         """The server of that name, or None where it is not installed."""
         if name not in self.running and name not in self.missing:
-            server = START[name](self.world)
+            if name in self.builds:
+                server = start_ours(self.world, name, self.builds[name])
+            else:
+                server = START[name](self.world)
             if server:
                 self.running[name] = server
             else:

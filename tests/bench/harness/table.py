@@ -31,10 +31,10 @@ def markdown(judged, result):
         beside = f'{one.other}: {number(one.theirs)}' if goal.other else '–'
         range_ = f'({number(one.least)}–{number(one.most)})'
         ratio = f'{number(one.middle)} {range_}' if goal.other else range_
-        lines.append(f'| {goal.scenario} | {goal.unit} | {number(one.ours)} | {beside} | {ratio} | {sign} {number(goal.limit)} | '
-                     f'{"yes" if one.met else "**no**"} |')
-    met = sum(one.met for one in judged)
-    lines.append(f'\n{met} of {len(judged)} goals met.')
+        limit = f'{sign} {number(goal.limit)} | {"yes" if one.met else "**no**"}' if goal.limit is not None else '– | –'
+        lines.append(f'| {goal.scenario} | {goal.unit} | {number(one.ours)} | {beside} | {ratio} | {limit} |')
+    goals = [one for one in judged if one.met is not None]
+    lines.append(f'\n{sum(one.met for one in goals)} of {len(goals)} goals met.')
     return '\n'.join(lines)
 
 

@@ -58,6 +58,22 @@ class Judging(unittest.TestCase):
                 self.assertIn(goal.other[1:], measured)
 
 
+    def test_another_build_of_ours_is_told_beside_it_and_no_goal(self):
+        class World:
+            seconds, quick = 1.0, False
+        found = rows.wanted(World, ('sessions', 'clients'), [], ('ring',))
+        columns = {scenario.name: scenario.columns for scenario in found}
+        self.assertEqual(columns['sessions plain'], ('ours', 'dovecot', 'replay', 'ring'))
+        self.assertEqual(columns['client small plain'], ())
+        made = {'sessions plain': {name: {'0': {'per_s': value}} for name, value in (('ours', 6), ('dovecot', 2), ('ring', 4))}}
+        goal, beside = rows.judged(made)
+        self.assertEqual((goal.other, goal.met, beside.other, beside.middle, beside.met), ('dovecot', True, 'ring', 1.5, None))
+        text = table.markdown([goal, beside], Showing.RESULT)
+        self.assertIn('| sessions plain | sessions/s | 6.00 | ring: 4.00 | 1.50 (1.50–1.50) | – | – |', text)
+        self.assertIn('1 of 1 goals met.', text)
+        self.assertEqual(plot.svg([goal, beside], Showing.RESULT).count('<circle'), 1)
+
+
 class Showing(unittest.TestCase):
     RESULT = {'about': {'date': 'D', 'commit': 'C', 'changed': False, 'machine': 'a & b', 'peers': ['Dovecot 2.3']}, 'rounds': 3}
 
