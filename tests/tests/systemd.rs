@@ -263,7 +263,9 @@ fn sockets_have_the_names_that_the_options_ask_for() {
     assert_eq!(ended.code, Some(78));
     assert_eq!(
         ended.output().trim_end(),
-        "pop3d: users file cannot be read: No such file or directory (os error 2)"
+        format!(
+            "pop3d: cannot read {UNITS}/users: No such file or directory (os error 2); put it there, or correct the path"
+        )
     );
 }
 
