@@ -1,7 +1,7 @@
 //! HAProxy: a load balancer, which tells servers by the PROXY protocol whom it forwards.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -82,7 +82,8 @@ impl Haproxy {
     pub fn wait_for_check(&self, server: usize, status: &str) {
         let deadline = Instant::now() + LIMIT;
         loop {
-            let last = self.check_status(server);
+            // The socket to ask by may come later than the ports.
+            let last = self.check_status(server).unwrap_or_else(|error| error.to_string());
             if last == status {
                 return;
             }
@@ -91,15 +92,15 @@ impl Haproxy {
         }
     }
 
-    fn check_status(&self, server: usize) -> String {
-        let mut socket = UnixStream::connect(self.dir.join("stats")).unwrap();
-        socket.write_all(b"show stat\n").unwrap();
+    fn check_status(&self, server: usize) -> io::Result<String> {
+        let mut socket = UnixStream::connect(self.dir.join("stats"))?;
+        socket.write_all(b"show stat\n")?;
         let mut table = String::new();
-        socket.read_to_string(&mut table).unwrap();
+        socket.read_to_string(&mut table)?;
         let cell = |line: &str, column: usize| line.split(',').nth(column).unwrap_or_default().to_owned();
         let head = table.lines().next().unwrap_or_default();
         let column = head.split(',').position(|name| name == "check_status").unwrap();
         let row = table.lines().find(|line| line.starts_with(&format!("forward{server},there,"))).unwrap();
-        cell(row, column)
+        Ok(cell(row, column))
     }
 }
