@@ -29,6 +29,8 @@
 
 pub mod auth;
 pub mod client;
+#[cfg(feature = "maildir")]
+mod crc;
 pub mod delivery;
 #[cfg(feature = "srv")]
 pub mod discovery;

@@ -25,7 +25,8 @@ use super::error::{Fault, JournalError};
 use super::fs::{
     Appender, File, Fs, RealFs, append_all, ensure_dir, open_or_create, parent, read_full, sync_names,
 };
-use super::record::{Header, MAX_ID, MAX_LINE, Mark, Record, crc32, header, judge_header};
+use super::record::{Header, MAX_ID, MAX_LINE, Mark, Record, header, judge_header};
+use crate::crc::crc32;
 
 mod intents;
 

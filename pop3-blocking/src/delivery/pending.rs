@@ -10,7 +10,7 @@
 use std::io;
 
 use super::fs::{Appender, File, append_all, read_full};
-use super::record::crc32;
+use crate::crc::crc32;
 
 /// The first words of the line that ends a pending file.
 const MAGIC: &str = "From pop3-pending 1 ";

@@ -14,6 +14,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use crate::crc::crc32;
+
 /// The longest unique-id, in octets: more than a line of a scan listing may have.
 pub(super) const MAX_ID: usize = 8192;
 
@@ -175,29 +177,9 @@ fn unescape(mut word: &[u8]) -> Option<Vec<u8>> {
     Some(octets)
 }
 
-/// CRC-32 as Ethernet and gzip have it: it finds a torn or damaged line, not one that somebody forged.
-pub(super) fn crc32(octets: &[u8]) -> u32 {
-    !octets.iter().fold(u32::MAX, |crc, &octet| {
-        (0..8).fold(
-            crc ^ u32::from(octet),
-            |crc, _| {
-                if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 }
-            },
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Vectors: Python's `zlib.crc32`.
-    #[test]
-    fn the_check_is_crc_32() {
-        assert_eq!(crc32(b""), 0);
-        assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
-        assert_eq!(crc32(b"+ 1700000000 QhdPYR:00WBw1Ph7x7"), 0x8d8f_0820);
-    }
 
     fn line(id: &[u8]) -> Vec<u8> {
         let mut line = Vec::new();

@@ -20,15 +20,16 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
-use super::calls::{Call, Reading, Writing, call, now};
-use super::crc::Crc32;
+use super::calls::{Call, Reading, call, now};
 use super::dirs::{Dirs, Place, Seal, Stamp};
 use super::index::Index;
 use super::name::base_of;
-use super::uid_list::{Line, NEW_NAME, Surrogate};
+use super::new_file::{move_to, replace};
+use super::uid_list::{Line, Surrogate};
+use crate::crc::Crc32;
 
 pub(super) const NAME: &str = "pop3-cache";
 
@@ -261,23 +262,10 @@ impl<R: Read> Source<R> {
 
 /// Replaces the cache.
 pub(super) fn write(root: &File, scope: &Scope, summary: Summary, index: &Index) -> io::Result<()> {
-    let remove =
-        || call(Call::Remove(None, NEW_NAME.as_bytes()), || unlinkat(root, NEW_NAME, AtFlags::empty()));
-    match remove() {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno.into()),
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let create = || openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR);
-    let mut file = Writing(File::from(call(Call::Create(NEW_NAME), create)?));
-    let written = fill(&mut file, scope, summary, index)
-        .and_then(|()| Ok(call(Call::Rename(NEW_NAME, NAME), || renameat(root, NEW_NAME, root, NAME))?));
-    if written.is_err() {
-        if let Err(errno) = remove() {
-            log::debug!("removing {NEW_NAME}: {errno}"); // the next writer removes it too
-        }
-    }
-    written
+    replace(root, |mut file| {
+        fill(&mut file, scope, summary, index)?;
+        move_to(root, NAME)
+    })
 }
 
 pub(super) fn fill(out: &mut impl Write, scope: &Scope, summary: Summary, index: &Index) -> io::Result<()> {

@@ -66,7 +66,7 @@ impl Seal {
         Self {
             inode: facts.ino(),
             len: facts.len(),
-            modified: nanoseconds(facts.mtime(), facts.mtime_nsec()),
+            modified: modified(facts),
             changed: nanoseconds(facts.ctime(), facts.ctime_nsec()),
         }
     }
@@ -83,8 +83,13 @@ impl Seal {
     }
 }
 
+/// When a file was last changed, in nanoseconds since 1970.
+pub(super) fn modified(facts: &Metadata) -> i64 {
+    nanoseconds(facts.mtime(), facts.mtime_nsec())
+}
+
 /// Nanoseconds since 1970.
-pub(super) const fn nanoseconds(seconds: i64, rest: i64) -> i64 {
+const fn nanoseconds(seconds: i64, rest: i64) -> i64 {
     seconds.saturating_mul(1_000_000_000).saturating_add(rest)
 }
 

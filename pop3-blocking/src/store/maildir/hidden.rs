@@ -7,12 +7,12 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Write};
 
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::MaildirError;
 use super::calls::{Call, Reading, Writing, call};
-use super::uid_list::NEW_NAME;
+use super::new_file::{NEW_NAME, move_to, replace};
 
 pub(super) const NAME: &str = "pop3-hidden";
 
@@ -103,26 +103,7 @@ impl Hidden {
         if octets > FILE_MAX - 64 {
             return Err(MaildirError::TooManyHidden);
         }
-        self.replace(root).map_err(MaildirError::std("hiding messages"))
-    }
-
-    fn replace(&self, root: &File) -> io::Result<()> {
-        let remove =
-            || call(Call::Remove(None, NEW_NAME.as_bytes()), || unlinkat(root, NEW_NAME, AtFlags::empty()));
-        match remove() {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = || openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR);
-        let file = Writing(File::from(call(Call::Create(NEW_NAME), create)?));
-        let written = self.fill_and_rename(root, file);
-        if written.is_err() {
-            if let Err(errno) = remove() {
-                log::debug!("removing {NEW_NAME}: {errno}"); // the next writer removes it too
-            }
-        }
-        written
+        replace(root, |file| self.fill_and_rename(root, file)).map_err(MaildirError::std("hiding messages"))
     }
 
     fn fill_and_rename(&self, root: &File, file: Writing) -> io::Result<()> {
@@ -135,7 +116,7 @@ impl Hidden {
         writeln!(out, "\nend {}", self.bases.len())?;
         let Writing(file) = out.into_inner().map_err(io::IntoInnerError::into_error)?;
         call(Call::Sync(NEW_NAME), || file.sync_all())?;
-        call(Call::Rename(NEW_NAME, NAME), || renameat(root, NEW_NAME, root, NAME))?;
+        move_to(root, NAME)?;
         call(Call::SyncDir(None), || root.sync_all())
     }
 }

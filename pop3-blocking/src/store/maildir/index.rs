@@ -4,12 +4,11 @@
 //! runs the entries are sorted by base, afterwards by arrival, so that message `n` is entry `n - 1`.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::FileType;
 
 use super::MaildirError;
-use super::dirs::{Dirs, Place};
+use super::dirs::{Dirs, Place, modified};
 use super::hidden::Hidden;
 use super::name::{Arrival, base_of};
 use super::uid_list::{Line, Surrogate};
@@ -339,7 +338,7 @@ impl Index {
     pub(super) fn note_facts(&mut self, at: usize, facts: &std::fs::Metadata) -> bool {
         let Some(entry) = self.entries.get_mut(at) else { return false };
         let counted = entry.facts(&self.large);
-        let same = counted.size == facts.len() && counted.mtime == nanoseconds(facts);
+        let same = counted.size == facts.len() && counted.mtime == modified(facts);
         if !same {
             entry.set_stale();
         }
@@ -425,10 +424,6 @@ fn base_in<'a>(names: &'a [u8], entry: &Entry) -> &'a [u8] {
 
 fn part(names: &[u8], at: u32, len: u8) -> &[u8] {
     names.get(at as usize..).and_then(|rest| rest.get(..usize::from(len))).unwrap_or_default()
-}
-
-fn nanoseconds(facts: &std::fs::Metadata) -> i64 {
-    facts.mtime().saturating_mul(1_000_000_000).saturating_add(facts.mtime_nsec())
 }
 
 /// Counts what stands in `new` and `cur` but is no message.

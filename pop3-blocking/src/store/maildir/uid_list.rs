@@ -36,20 +36,19 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 
 use pop3_proto::body::BodyRules;
-use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::fs::{Mode, OFlags, openat};
 use rustix::io::Errno;
 
 use super::MaildirError;
 use super::calls::{Call, Reading, Writing, call};
-use super::crc::crc32;
 use super::lines::Lines;
 use super::lock::Lock;
+use super::new_file::{NEW_NAME, move_to, replace};
 use super::unique_ids::UniqueIds;
+use crate::crc::crc32;
 
 /// The name of the list.
 pub(super) const NAME: &str = "pop3-uidlist";
-/// The name under which it is written.
-pub(super) const NEW_NAME: &str = "pop3-uidlist.new";
 /// The beginning of the first line, behind the sum.
 const MAGIC: &str = "pop3-uidlist";
 /// No line that this crate writes is longer, in octets.
@@ -277,24 +276,7 @@ pub(super) fn write(
     header: Header,
     lines: impl FnOnce(&mut Writer) -> io::Result<()>,
 ) -> io::Result<()> {
-    match remove_new(root) {
-        Ok(()) | Err(Errno::NOENT) => {}
-        Err(errno) => return Err(errno.into()),
-    }
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let create = || openat(root, NEW_NAME, flags, Mode::RUSR | Mode::WUSR);
-    let file = Writing(File::from(call(Call::Create(NEW_NAME), create)?));
-    let written = fill_and_rename(root, lock, file, header, lines);
-    if written.is_err() {
-        if let Err(errno) = remove_new(root) {
-            log::debug!("removing {NEW_NAME}: {errno}"); // the next writer removes it too
-        }
-    }
-    written
-}
-
-fn remove_new(root: &File) -> Result<(), Errno> {
-    call(Call::Remove(None, NEW_NAME.as_bytes()), || unlinkat(root, NEW_NAME, AtFlags::empty()))
+    replace(root, |file| fill_and_rename(root, lock, file, header, lines))
 }
 
 fn fill_and_rename(
@@ -310,7 +292,7 @@ fn fill_and_rename(
     let Writing(file) = out.into_inner().map_err(io::IntoInnerError::into_error)?;
     call(Call::Sync(NEW_NAME), || file.sync_all())?;
     lock.note_unsure(true)?;
-    call(Call::Rename(NEW_NAME, NAME), || renameat(root, NEW_NAME, root, NAME))?;
+    move_to(root, NAME)?;
     call(Call::SyncDir(None), || root.sync_all())?;
     // If that fails, the list is written once more than it need be.
     if let Err(error) = lock.note_unsure(false) {

@@ -1,7 +1,7 @@
 //! The cache as it is written and read, whole, cut, damaged and forged.
 
 use super::*;
-use crate::store::maildir::crc::crc32;
+use crate::crc::crc32;
 
 const fn sealed(inode: u64) -> Seal {
     Seal { inode, len: 4096, modified: 1_700_000_000_123_456_789, changed: -1 }

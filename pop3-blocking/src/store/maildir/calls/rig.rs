@@ -104,7 +104,7 @@ fn repeat(call: Call<'_>, mirror: &ModelFs) {
         Call::Create(name) => drop(mirror.create_new(&own(name)).unwrap()),
         // One file is written at a time, and it has the name under which it was created.
         Call::Write(octets) => {
-            let mut file = mirror.open(&own(super::super::uid_list::NEW_NAME)).unwrap();
+            let mut file = mirror.open(&own(super::super::new_file::NEW_NAME)).unwrap();
             assert_eq!(file.append(octets).unwrap(), octets.len());
         }
         Call::Sync(name) => drop(mirror.open(&own(name)).unwrap().sync()),

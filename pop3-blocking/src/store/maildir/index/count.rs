@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use pop3_proto::body::BodyRules;
 
 use super::entry::put;
-use super::{Entry, Facts, Header, Index, name_in, nanoseconds};
+use super::{Entry, Facts, Header, Index, name_in};
 use crate::store::SurrogateReader;
 use crate::store::maildir::MaildirError;
 use crate::store::maildir::calls::Reading;
-use crate::store::maildir::dirs::Dirs;
+use crate::store::maildir::dirs::{Dirs, modified};
 use crate::store::surrogate::{measure, measure_and_check, needs_utf8};
 
 /// How octets are counted.
@@ -24,6 +24,7 @@ pub(in crate::store::maildir) struct Counting {
     pub(in crate::store::maildir) threads: usize,
 }
 
+#[cfg(test)]
 impl Default for Counting {
     fn default() -> Self {
         Self { rules: BodyRules::default(), headers: false, threads: 1 }
@@ -166,7 +167,7 @@ fn count(
     if !unknown {
         entry.set_header(Header::Ascii);
     }
-    Ok(Some(Facts { octets, size: facts.len(), mtime: nanoseconds(&facts) }))
+    Ok(Some(Facts { octets, size: facts.len(), mtime: modified(&facts) }))
 }
 
 /// No thread panics with one of these.

@@ -224,7 +224,7 @@ fn a_cache_that_is_no_file_or_cannot_be_written_is_no_fault() {
             // A rename puts the cache in the place of what is not a directory.
             assert_eq!((listed(&fixture).0.len(), at), (5, at));
         }
-        assert!(!fixture.path(uid_list::NEW_NAME).exists());
+        assert!(!fixture.path(new_file::NEW_NAME).exists());
         assert_eq!(listed(&fixture).1, if at == 0 { 2 } else { 0 });
     }
 }

@@ -161,6 +161,18 @@ fn r1939_5_6_sizes_are_exact_at_the_first_login_and_later() {
 }
 
 #[test]
+fn a_scan_tells_how_many_messages_follow() {
+    let fixture = Fixture::with(&["new/1.1.h", "cur/2.1.h:2,S", "new/3.1.h"]);
+    let mut following = Vec::new();
+    let scanned = fixture.open().scan(&mut |meta| {
+        following.push(meta.following);
+        Ok(())
+    });
+    scanned.unwrap();
+    assert_eq!(following, [2, 1, 0]);
+}
+
+#[test]
 fn r1939_4_6_messages_are_numbered_by_arrival_over_both_directories() {
     let fixture = Fixture::new();
     let in_order = [

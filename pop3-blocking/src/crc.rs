@@ -29,14 +29,14 @@ static TABLES: [[u32; 256]; 8] = {
 
 /// The sum of what is given in pieces.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Crc32(u32);
+pub(crate) struct Crc32(u32);
 
 impl Crc32 {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(!0)
     }
 
-    pub(super) fn update(&mut self, octets: &[u8]) {
+    pub(crate) fn update(&mut self, octets: &[u8]) {
         let [t0, t1, t2, t3, t4, t5, t6, t7] = &TABLES;
         let mut eights = octets.chunks_exact(8);
         for eight in &mut eights {
@@ -52,13 +52,13 @@ impl Crc32 {
         }
     }
 
-    pub(super) const fn sum(self) -> u32 {
+    pub(crate) const fn sum(self) -> u32 {
         !self.0
     }
 }
 
 /// The sum of `octets`.
-pub(super) fn crc32(octets: &[u8]) -> u32 {
+pub(crate) fn crc32(octets: &[u8]) -> u32 {
     let mut crc = Crc32::new();
     crc.update(octets);
     crc.sum()
@@ -70,9 +70,10 @@ mod tests {
 
     #[test]
     fn the_sum_is_that_of_other_programs() {
-        // zlib's crc32(): of the test string of all catalogues, of nothing, of 43 octets, of four times 0 to 255.
+        // zlib's crc32(): of the test string of all catalogues, of nothing, of a line of a journal, of 43 octets, of four times 0 to 255.
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
         assert_eq!(crc32(b""), 0);
+        assert_eq!(crc32(b"+ 1700000000 QhdPYR:00WBw1Ph7x7"), 0x8d8f_0820);
         assert_eq!(crc32(b"The quick brown fox jumps over the lazy dog"), 0x414f_a339);
         let octets: Vec<u8> = (0..1024).map(|n| n as u8).collect();
         assert_eq!(crc32(&octets), 0xb70b_4c26);
