@@ -3,6 +3,7 @@
 //! The end has one order on every path, a panic included: the maildrop and with it its lock goes first, then what may
 //! still be written leaves, then comes the end that the client can see (R39, PB-S36).
 
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -75,15 +76,8 @@ pub(super) fn serve<T: Stream>(
     policy: &Policy,
     ticket: Option<&Ticket>,
 ) -> Outcome {
-    let record = Record::new(stream.peer_addr());
-    // The authenticator may panic here as anywhere.
-    let Ok(served) = catch_unwind(AssertUnwindSafe(|| shared.authenticator.mechanisms())) else {
-        count(&shared.counters.panicked);
-        record.write(&Outcome::Panicked, &SessionCounts::default(), shared);
-        return Outcome::Panicked;
-    };
-    let offers = Offers::new(policy, served);
-    let mut connection = Connection::new(shared, stream, policy, ticket, &offers, record);
+    let Some(offers) = offers(shared, stream.peer_addr(), policy) else { return Outcome::Panicked };
+    let mut connection = Connection::new(shared, stream, policy, ticket, &offers);
     let outcome = catch_unwind(AssertUnwindSafe(|| connection.run())).unwrap_or(Outcome::Panicked);
     let panicked = matches!(outcome, Outcome::Panicked);
     if panicked {
@@ -93,6 +87,17 @@ pub(super) fn serve<T: Stream>(
         if panicked { connection.end_after_panic() } else { connection.end(outcome) }
     }));
     ended.unwrap_or(Outcome::Panicked)
+}
+
+/// What a connection may offer. `None`: the authenticator has panicked, as it may anywhere.
+#[inline(never)]
+fn offers(shared: &Shared, peer: Option<SocketAddr>, policy: &Policy) -> Option<Box<Offers>> {
+    if let Ok(served) = catch_unwind(AssertUnwindSafe(|| shared.authenticator.mechanisms())) {
+        return Some(Box::new(Offers::new(policy, served)));
+    }
+    count(&shared.counters.panicked);
+    Record::new(peer).write(&Outcome::Panicked, &SessionCounts::default(), shared);
+    None
 }
 
 impl<'s, T: Stream> Connection<'s, T> {
@@ -106,8 +111,8 @@ impl<'s, T: Stream> Connection<'s, T> {
         policy: &'s Policy,
         ticket: Option<&'s Ticket>,
         offers: &'s Offers,
-        record: Record,
     ) -> Box<Self> {
+        let record = Record::new(stream.peer_addr());
         let storage = HeapStorage::new(shared.limits.messages);
         Box::new(Self {
             shared,

@@ -127,10 +127,7 @@ impl<T: Stream> Connection<'_, T> {
         let began = Instant::now();
         let (login, message) = match input {
             SaslInput::Start { mechanism, initial } => match self.start_exchange(mechanism) {
-                Ok(exchange) => {
-                    let login = exchange.map(|exchange| Box::new(Login { exchange, who: None }));
-                    (login, SaslMessage::Initial(initial))
-                }
+                Ok(login) => (login, SaslMessage::Initial(initial)),
                 Err(refusal) => return self.reply(|session, output| session.refuse(refusal, output)),
             },
             SaslInput::Response(response) => (self.login.take(), SaslMessage::Response(response)),
@@ -185,8 +182,10 @@ impl<T: Stream> Connection<'_, T> {
         self.session.offer(offers);
     }
 
-    /// Begins an exchange, and uses up what it may use once (R25, PB-S27).
-    fn start_exchange(&mut self, name: MechanismName<'_>) -> Result<Option<Exchange>, Refusal> {
+    /// Begins an exchange, and uses up what it may use once (R25, PB-S27). No mechanism's state is in the frame below which
+    /// the maildrop is opened.
+    #[inline(never)]
+    fn start_exchange(&mut self, name: MechanismName<'_>) -> Result<Option<Box<Login>>, Refusal> {
         let mut setup = Setup::default();
         if let Err(fault) = self.policy.random(&mut setup.random) {
             self.record.fault("starting a SASL exchange", &fault);
@@ -208,9 +207,10 @@ impl<T: Stream> Connection<'_, T> {
             }
         }
         setup.server_end_point = end_point.as_deref();
-        Ok(Exchange::start(name, &setup))
+        Ok(Exchange::start(name, &setup).map(|exchange| Box::new(Login { exchange, who: None })))
     }
 
+    #[inline(never)]
     fn step(&self, login: &mut Login, message: SaslMessage<'_>) -> SaslOutcome {
         let mechanism = login.exchange.name().as_str();
         let octets = match &message {
@@ -442,13 +442,7 @@ impl<T: Stream> Connection<'_, T> {
             return Err(Outcome::Crowded);
         }
         match self.open_maildrop(who) {
-            Ok(maildrop) => {
-                self.maildrop = Some(maildrop);
-                self.record.user = Some(who.name().to_owned());
-                self.record.mechanism = Some(mechanism);
-                self.shared.observe(&Event::LoggedIn { mechanism });
-                self.reply(|session, output| session.opened(output))
-            }
+            Ok(maildrop) => self.opened(maildrop, who, mechanism),
             // The lock is free again by now (R1939-4.4).
             Err(refusal) => {
                 if let Some(ticket) = self.ticket {
@@ -459,22 +453,52 @@ impl<T: Stream> Connection<'_, T> {
         }
     }
 
+    #[inline(never)]
+    fn opened(
+        &mut self,
+        maildrop: Box<dyn Maildrop>,
+        who: &Identity,
+        mechanism: &'static str,
+    ) -> Result<(), Outcome> {
+        self.maildrop = Some(maildrop);
+        self.record.user = Some(who.name().to_owned());
+        self.record.mechanism = Some(mechanism);
+        self.shared.observe(&Event::LoggedIn { mechanism });
+        self.reply(|session, output| session.opened(output))
+    }
+
     fn open_maildrop(&mut self, who: &Identity) -> Result<Box<dyn Maildrop>, Refusal> {
-        let headers = match self.shared.settings.utf8 {
+        let headers = self.headers();
+        let mut maildrop = self.lock_maildrop(who, headers)?;
+        self.list_maildrop(&mut *maildrop, headers)?;
+        Ok(maildrop)
+    }
+
+    fn headers(&self) -> Utf8Headers {
+        match self.shared.settings.utf8 {
             _ if self.session.is_utf8() => Utf8Headers::AsStored,
             Utf8Policy::Off => Utf8Headers::AsStored,
             Utf8Policy::Surrogate => Utf8Headers::Surrogates,
             Utf8Policy::Refuse => Utf8Headers::Refused,
-        };
+        }
+    }
+
+    /// In a frame of its own, that is gone when the listing goes deeper.
+    #[inline(never)]
+    fn lock_maildrop(&self, who: &Identity, headers: Utf8Headers) -> Result<Box<dyn Maildrop>, Refusal> {
         let cx = OpenContext::new(self.record.peer).with_utf8_headers(headers);
-        let mut maildrop = self.shared.store.open(who, &cx).map_err(|error| match error {
+        self.shared.store.open(who, &cx).map_err(|error| match error {
             OpenError::InUse => Refusal::InUse,
             OpenError::LoginDelay => Refusal::LoginDelay,
             OpenError::Store(error) => {
                 self.record.fault("opening the maildrop", &error);
                 store_refusal(&error)
             }
-        })?;
+        })
+    }
+
+    #[inline(never)]
+    fn list_maildrop(&mut self, maildrop: &mut dyn Maildrop, headers: Utf8Headers) -> Result<(), Refusal> {
         // Kept here too: a maildrop must not be shown in part, even if the store swallows the error (PB-S28).
         let mut refused = None;
         let mut first = true;
@@ -506,7 +530,7 @@ impl<T: Stream> Connection<'_, T> {
             self.record.fault("listing the maildrop", error);
         }
         match (scanned, refused) {
-            (Ok(()), None) => Ok(maildrop),
+            (Ok(()), None) => Ok(()),
             (_, Some(_)) => Err(Refusal::Permanent),
             (Err(error), None) => Err(store_refusal(&error)),
         }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use pop3_proto::maildrop::HeapStorage;
 use pop3_proto::server::{Request, Session};
-use pop3_proto::{ApiMisuse, Step, Timeout, WaitingFor};
+use pop3_proto::{ApiMisuse, Received, Step, Timeout, WaitingFor};
 
 use super::Outcome;
 use super::connection::{Connection, Wait};
@@ -20,8 +20,7 @@ impl<T: Stream> Connection<'_, T> {
         let mut input = Input::new();
         self.reply(|session, output| session.greet(output))?;
         loop {
-            let received =
-                self.session.receive(input.unread(), &mut self.output).map_err(Outcome::Protocol)?;
+            let received = self.receive(input.unread())?;
             let consumed = received.consumed;
             match received.step {
                 Step::Event(request) => {
@@ -51,6 +50,11 @@ impl<T: Stream> Connection<'_, T> {
                 }
             }
         }
+    }
+
+    #[inline(never)]
+    fn receive<'i>(&mut self, input: &'i [u8]) -> Result<Received<Request<'i>>, Outcome> {
+        self.session.receive(input, &mut self.output).map_err(Outcome::Protocol)
     }
 
     fn act(&mut self, request: Request<'_>, behind: usize) -> Result<(), Outcome> {

@@ -67,9 +67,12 @@ impl<R> fmt::Debug for SurrogateReader<R> {
 }
 
 /// Whether the header of a message is not ASCII. Reads no further than it must.
+///
+/// What is known of the message is on the heap: a session keeps every page of its stack that was ever used.
 #[cfg(feature = "maildir")]
+#[inline(never)]
 pub(super) fn needs_utf8(message: &mut impl Read, buffer: &mut [u8]) -> io::Result<bool> {
-    let mut check = HeaderCheck::new();
+    let mut check = Box::new(HeaderCheck::new());
     while !check.is_done() {
         match message.read(buffer) {
             Ok(0) => break,
@@ -88,14 +91,15 @@ pub(super) fn measure(message: &mut impl Read, rules: BodyRules, buffer: &mut [u
     Ok(measure.finish())
 }
 
-/// The same, and whether its header is not ASCII.
+/// The same, and whether its header is not ASCII, with that on the heap too.
 #[cfg(feature = "maildir")]
+#[inline(never)]
 pub(super) fn measure_and_check(
     message: &mut impl Read,
     rules: BodyRules,
     buffer: &mut [u8],
 ) -> io::Result<(u64, bool)> {
-    let (mut measure, mut check) = (Measure::new(rules), HeaderCheck::new());
+    let (mut measure, mut check) = (Measure::new(rules), Box::new(HeaderCheck::new()));
     each_piece(message, buffer, |piece| {
         measure.update(piece);
         check.update(piece);
