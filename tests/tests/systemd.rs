@@ -9,8 +9,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Child, Command, Output};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pop3_blocking::client::{ClientOptions, Connection};
 use pop3_blocking::tls::ClientTls;
@@ -122,6 +123,16 @@ fn passing(first: TcpListener, second: TcpListener, names: &str, announcement: &
     shell
 }
 
+/// Waits for its end, and no longer than it may take: one that serves goes on.
+fn ended(mut child: Child) -> Output {
+    let deadline = Instant::now() + LIMIT;
+    while child.try_wait().unwrap().is_none() && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(10));
+    }
+    drop(child.kill());
+    child.wait_with_output().unwrap()
+}
+
 #[test]
 fn sockets_that_are_passed_are_served_by_their_names() {
     let certs = Certs::new();
@@ -169,7 +180,7 @@ fn sockets_that_are_passed_are_served_by_their_names() {
         let (_, mut command) = start(names, options);
         let child = command.stderr(std::process::Stdio::piped()).current_dir(dir.path()).spawn().unwrap();
         drop(command);
-        let output = child.wait_with_output().unwrap();
+        let output = ended(child);
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(
             (output.status.code(), said.trim_end()),

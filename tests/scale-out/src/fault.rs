@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pop3_blocking::auth::AuthError;
 use pop3_blocking::store::{OpenError, StoreError};
+use pop3_blocking::tls::TlsConfigError;
 
 /// What can go wrong between this program and the database. Its text is for the log.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ use pop3_blocking::store::{OpenError, StoreError};
 pub enum Fault {
     /// The database cannot be reached, ended the connection, or refused a statement.
     Database(postgres::Error),
+    /// TLS to the database cannot be set up.
+    Tls(TlsConfigError),
     /// What answers is no PostgreSQL session of our own but a pooler, which may give the next statement to another session:
     /// the lock of a maildrop would stay behind with the first.
     Pooled,
@@ -53,7 +56,7 @@ impl Fault {
             Self::Database(error) => error
                 .code()
                 .is_some_and(|state| ["28", "3D", "42"].iter().any(|class| state.code().starts_with(class))),
-            Self::Pooled | Self::NoMaildrop | Self::Damaged(_) | Self::Refused(_) => true,
+            Self::Tls(_) | Self::Pooled | Self::NoMaildrop | Self::Damaged(_) | Self::Refused(_) => true,
             Self::Busy { .. } | Self::Source(_) | Self::OutcomeUnknown(_) | Self::NotCommitted => false,
         }
     }
@@ -62,6 +65,12 @@ impl Fault {
 impl From<postgres::Error> for Fault {
     fn from(error: postgres::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<TlsConfigError> for Fault {
+    fn from(error: TlsConfigError) -> Self {
+        Self::Tls(error)
     }
 }
 
@@ -90,6 +99,7 @@ impl fmt::Display for Fault {
                 write!(f, "database: {error}")?;
                 error.source().map_or(Ok(()), |source| write!(f, ": {source}"))
             }
+            Self::Tls(error) => write!(f, "TLS to the database: {error}"),
             Self::Pooled => f.write_str(
                 "a pooler stands between this program and the database; locks need a connection of their own",
             ),
@@ -112,6 +122,7 @@ impl Error for Fault {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Database(error) => Some(error),
+            Self::Tls(error) => Some(error),
             Self::Source(error) => Some(error),
             Self::OutcomeUnknown(fault) => Some(&**fault),
             _ => None,

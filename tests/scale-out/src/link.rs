@@ -2,11 +2,15 @@
 
 use core::fmt;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
-use postgres::config::TargetSessionAttrs;
+use pop3_blocking::tls::ClientTls;
+use postgres::config::{Host, SslMode, TargetSessionAttrs};
 use postgres::types::ToSql;
 use postgres::{Client, Config, NoTls, Row, RowIter, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Fault;
 
@@ -27,18 +31,23 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub struct Database {
     config: Config,
+    /// `None`: in the clear.
+    tls: Option<MakeRustlsConnect>,
 }
 
 impl Database {
     /// A database after a connection string: `host=db1,db2 user=pop3 dbname=mail`, or a URL. With several hosts the one that
     /// takes writes is chosen.
     ///
-    /// It is reached without TLS: by a socket, on a network of one's own or through a tunnel. `sslmode=require` fails.
+    /// Another machine is reached under TLS, and never in the clear because TLS is not to be had there. Its certificate must be
+    /// for its name and from an authority in the PEM file `authorities`, or, without one, from one that the system trusts. What
+    /// the string says of it: `sslmode=require` asks for the same of this machine, `sslmode=disable` for neither, on a network
+    /// of one's own or through a tunnel; `prefer` is no answer to somebody on the way, and counts as nothing said.
     ///
     /// # Errors
     ///
-    /// [`Fault::Database`]: the string is none.
-    pub fn new(connection: &str) -> Result<Self, Fault> {
+    /// [`Fault::Database`]: the string is none. [`Fault::Tls`]: the authorities cannot be read.
+    pub fn new(connection: &str, authorities: Option<&Path>) -> Result<Self, Fault> {
         let mut config: Config = connection.parse()?;
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if config.get_connect_timeout().is_none() {
@@ -50,7 +59,9 @@ impl Database {
         if config.get_application_name().is_none() {
             config.application_name("pop3");
         }
-        Ok(Self { config })
+        let tls = needs_tls(&config).then(|| tls(authorities)).transpose()?;
+        config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        Ok(Self { config, tls })
     }
 
     /// Opens a connection, and makes sure that it leads to a session of its own.
@@ -67,7 +78,10 @@ impl Database {
         let mut config = self.config.clone();
         let options = config.get_options().unwrap_or_default();
         config.options(&format!("{SESSION} {options} -c pop3.session={word}"));
-        let mut client = config.connect(NoTls)?;
+        let mut client = match &self.tls {
+            Some(tls) => config.connect(tls.clone()),
+            None => config.connect(NoTls),
+        }?;
         let row = client.query_typed_one(
             "SELECT current_setting('pop3.session', true), current_setting('synchronous_commit')",
             &[],
@@ -89,6 +103,36 @@ impl fmt::Debug for Database {
         // Without the password.
         f.debug_struct("Database").field("hosts", &self.config.get_hosts()).finish_non_exhaustive()
     }
+}
+
+/// Whether the database, or one of several, is reached by more than this machine.
+fn needs_tls(config: &Config) -> bool {
+    let is_here = |host: &Host| match host {
+        Host::Tcp(name) => {
+            name == "localhost" || name.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    match config.get_ssl_mode() {
+        SslMode::Disable => false,
+        SslMode::Require => true,
+        // Where an address is given the name is for the certificate alone.
+        _ if config.get_hostaddrs().is_empty() => !config.get_hosts().iter().all(is_here),
+        _ => !config.get_hostaddrs().iter().all(IpAddr::is_loopback),
+    }
+}
+
+/// TLS as this crate's clients do it, in PostgreSQL's name.
+fn tls(authorities: Option<&Path>) -> Result<MakeRustlsConnect, Fault> {
+    let builder = ClientTls::builder();
+    let builder = match authorities {
+        Some(path) => builder.ca_file(path),
+        None => builder.platform_roots(),
+    };
+    let mut config = (**builder.build()?.config()).clone();
+    config.alpn_protocols = vec![b"postgresql".into()];
+    Ok(MakeRustlsConnect::new(config))
 }
 
 /// The statements, prepared when a connection first needs them.
@@ -176,5 +220,44 @@ impl Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").field("closed", &self.client.is_closed()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot do its work ends")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_is_reached_under_tls_unless_it_is_switched_off() {
+        for (connection, tls) in [
+            ("host=/run/postgresql", false),
+            ("host=localhost", false),
+            ("host=127.0.0.1,::1,/run/postgresql", false),
+            ("host=localhost sslmode=prefer", false),
+            ("host=localhost sslmode=require", true),
+            ("host=db.example.org", true),
+            ("host=192.0.2.7", true),
+            ("host=db.example.org sslmode=prefer", true),
+            ("host=db.example.org sslmode=disable", false),
+            // One is enough: nobody knows which it will be.
+            ("host=localhost,db.example.org", true),
+            ("host=localhost hostaddr=192.0.2.7", true),
+            ("host=db.example.org hostaddr=127.0.0.1", false),
+            ("postgres://user@db.example.org/mail", true),
+            ("postgres://user@localhost/mail?sslmode=require", true),
+            // As the library has it: on this machine.
+            ("dbname=mail", false),
+        ] {
+            assert_eq!(needs_tls(&connection.parse().unwrap()), tls, "{connection}");
+        }
+    }
+
+    #[test]
+    fn authorities_that_cannot_be_read_are_an_error_before_anybody_is_asked() {
+        let nowhere = Path::new("/nonexistent/ca.pem");
+        let fault = Database::new("host=db.example.org", Some(nowhere)).unwrap_err();
+        assert!(matches!(fault, Fault::Tls(_)), "{fault:?}");
+        assert!(fault.to_string().contains("/nonexistent/ca.pem"), "{fault}");
     }
 }

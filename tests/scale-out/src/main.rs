@@ -31,6 +31,10 @@ struct Args {
     /// stands in POP3_DATABASE, which other users of the machine cannot read.
     #[arg(long, value_name = "CONNECTION")]
     database: Option<String>,
+    /// The authorities of the database's certificate, PEM; the system's unless it is given. Another machine is reached under
+    /// TLS, unless the connection says 'sslmode=disable'.
+    #[arg(long, value_name = "FILE")]
+    database_ca: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -90,7 +94,8 @@ fn main() -> ExitCode {
     let filter = std::env::var("POP3_LOG").unwrap_or_else(|_| "info".into());
     env_logger::Builder::new().parse_filters(&filter).init();
     let database = args.database.or_else(|| std::env::var("POP3_DATABASE").ok()).unwrap_or_default();
-    match Database::new(&database).map_err(Into::into).and_then(|database| run(&args.command, &database)) {
+    let opened = Database::new(&database, args.database_ca.as_deref());
+    match opened.map_err(Into::into).and_then(|database| run(&args.command, &database)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pop3-pg: {error}");

@@ -84,6 +84,7 @@ impl Passed {
 #[cfg(target_os = "linux")]
 mod told {
     use std::sync::mpsc::{Receiver, RecvTimeoutError};
+    use std::time::Duration;
 
     use sd_notify::NotifyState;
 
@@ -113,12 +114,40 @@ mod told {
     /// until the other end of `until` is dropped.
     pub(crate) fn keep_alive(until: &Receiver<()>, is_alive: impl Fn()) {
         let Some(patience) = sd_notify::watchdog_enabled() else { return };
+        beat(patience / 2, until, is_alive, || tell(&[NotifyState::Watchdog]));
+    }
+
+    fn beat(pause: Duration, until: &Receiver<()>, is_alive: impl Fn(), say: impl Fn()) {
         loop {
             is_alive();
-            tell(&[NotifyState::Watchdog]);
-            if until.recv_timeout(patience / 2) != Err(RecvTimeoutError::Timeout) {
+            say();
+            if until.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use std::sync::mpsc::channel;
+        use std::thread;
+
+        use super::*;
+
+        #[test]
+        fn who_hangs_is_not_called_alive() {
+            let ((release, released), (said, heard), (end, until)) = (channel(), channel(), channel());
+            let beating = thread::spawn(move || {
+                let is_alive = || released.recv().unwrap_or(());
+                beat(Duration::from_millis(1), &until, is_alive, || said.send(()).unwrap());
+            });
+            for _ in 0..3 {
+                assert_eq!(heard.recv_timeout(Duration::from_millis(50)), Err(RecvTimeoutError::Timeout));
+                release.send(()).unwrap();
+                heard.recv().unwrap();
+            }
+            drop((end, release));
+            beating.join().unwrap();
         }
     }
 }

@@ -16,4 +16,5 @@ mod commit;
 mod lock;
 mod mail;
 mod throughput;
+mod tls;
 mod trouble;

@@ -1,6 +1,7 @@
 //! A PostgreSQL cluster of the test's own, on a Unix socket.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -26,6 +27,7 @@ const GUARD: &str = "dir=$1; shift; \"$@\" >\"$dir/log\" 2>&1 & pid=$!; cat >/de
 #[derive(Debug)]
 pub(crate) struct Postgres {
     dir: PathBuf,
+    port: u16,
     guard: Child,
 }
 
@@ -34,6 +36,8 @@ pub(crate) struct Postgres {
 pub(crate) struct Mail {
     /// How to connect.
     pub(crate) connection: String,
+    /// The authority of its certificate, if it is reached under TLS.
+    pub(crate) authorities: Option<PathBuf>,
     /// The same, taken apart.
     pub(crate) database: Database,
 }
@@ -56,8 +60,18 @@ pub(crate) fn mail() -> Option<Mail> {
 impl Postgres {
     /// A cluster with these settings.
     pub(crate) fn start(settings: &[&str]) -> Option<Self> {
+        Self::start_with(settings, 5432, &[])
+    }
+
+    /// A cluster with these settings and files, in a folder that `{dir}` stands for.
+    pub(crate) fn start_with(settings: &[&str], port: u16, files: &[(&str, &str)]) -> Option<Self> {
         let programs = newest_version()?;
         let dir = TempDir::new("postgres");
+        for (name, content) in files {
+            let file = dir.file(name, content);
+            // As it asks of a key.
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
         // The guard removes it.
         let path = dir.path().to_owned();
         std::mem::forget(dir);
@@ -71,7 +85,7 @@ impl Postgres {
             command
         };
         if temp::is_root() {
-            assert!(Command::new("chown").arg("postgres:").arg(&path).status().unwrap().success());
+            assert!(Command::new("chown").args(["-R", "postgres:"]).arg(&path).status().unwrap().success());
         }
         let data = path.join("data");
         let made = as_somebody("initdb")
@@ -84,13 +98,14 @@ impl Postgres {
         let mut guard = Command::new("/bin/sh");
         guard.args(["-c", GUARD, "guard"]).arg(&path).arg(postgres.get_program()).args(postgres.get_args());
         guard.arg("-D").arg(&data).arg("-k").arg(&path).args(["-c", "listen_addresses="]);
+        guard.args(["-p", &port.to_string()]);
         for setting in settings {
-            guard.args(["-c", setting]);
+            guard.arg("-c").arg(setting.replace("{dir}", &path.display().to_string()));
         }
         // Out of reach of a Ctrl-C at the terminal: the end of standard input tells it to stop.
         let guard = std::os::unix::process::CommandExt::process_group(&mut guard, 0);
         let guard = guard.stdin(Stdio::piped()).current_dir("/").spawn().unwrap();
-        let cluster = Self { dir: path, guard };
+        let cluster = Self { dir: path, port, guard };
         let deadline = Instant::now() + LIMIT;
         while Client::connect(&cluster.connection("postgres"), NoTls).is_err() {
             assert!(Instant::now() < deadline, "{}", fs::read_to_string(cluster.dir.join("log")).unwrap());
@@ -106,9 +121,9 @@ impl Postgres {
         let mut client = Client::connect(&self.connection("postgres"), NoTls).unwrap();
         client.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let connection = self.connection(&name);
-        let database = Database::new(&connection).unwrap();
+        let database = Database::new(&connection, None).unwrap();
         database.connect().unwrap().run(SCHEMA).unwrap();
-        Mail { connection, database }
+        Mail { connection, authorities: None, database }
     }
 
     /// The process id of the cluster's first process.
@@ -118,7 +133,7 @@ impl Postgres {
     }
 
     fn connection(&self, database: &str) -> String {
-        format!("host={} user=postgres dbname={database}", self.dir.display())
+        format!("host={} port={} user=postgres dbname={database}", self.dir.display(), self.port)
     }
 }
 
@@ -148,6 +163,9 @@ impl Mail {
     /// The program, told where the database is.
     pub(crate) fn program(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pop3-pg"));
+        if let Some(authorities) = &self.authorities {
+            command.arg("--database-ca").arg(authorities);
+        }
         command.env("POP3_DATABASE", &self.connection).env_remove("POP3_LOG").args(args);
         command
     }

@@ -69,9 +69,9 @@ impl Relay {
 
     /// The mail behind it.
     pub(crate) fn mail(&self, mail: &Mail) -> Mail {
-        let rest = mail.connection.split_once(' ').unwrap().1;
-        let connection = format!("host=127.0.0.1 port={} {rest}", self.port);
-        Mail { database: Database::new(&connection).unwrap(), connection }
+        let rest = mail.connection.split_once(" user=").unwrap().1;
+        let connection = format!("host=127.0.0.1 port={} user={rest}", self.port);
+        Mail { database: Database::new(&connection, None).unwrap(), authorities: None, connection }
     }
 
     /// Cuts at the next `COMMIT`; `then_down`: and nothing comes through afterwards.

@@ -101,7 +101,7 @@ fn a_pooler_is_found_out() {
         let told = || fs::read_to_string(dir.join("log")).unwrap();
         drop(bouncer.wait_for_port(port, LIMIT).unwrap_or_else(|error| panic!("{error}: {}", told())));
         let pooled =
-            Database::new(&format!("host=127.0.0.1 port={port} user=postgres dbname={name}")).unwrap();
+            Database::new(&format!("host=127.0.0.1 port={port} user=postgres dbname={name}"), None).unwrap();
         let fault = pooled.connect().unwrap_err();
         assert!(fault.to_string().contains(refusal), "{fault}");
         assert_eq!(matches!(fault, Fault::Pooled), ignored == "options");
