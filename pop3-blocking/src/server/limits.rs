@@ -24,7 +24,7 @@
 //! | `messages` | 1000000 | 1 | – | `-ERR [SYS/PERM]` |
 //! | `stack` | 262144 octets | 131072 | – | – |
 //!
-//! No buffer is larger than 64 KiB, whatever the limits: lists are made on demand and messages streamed (PB-S41).
+//! No buffer is larger than 128 KiB, whatever the limits: lists are made on demand and messages streamed (PB-S41).
 //!
 //! A limit outside its range is refused when the server is made: [`LimitError`]. Clients may send commands of 255 octets
 //! (R2449-4.1); silence of less than ten minutes ends no session (R1939-3.15); one who reads nothing holds its maildrop

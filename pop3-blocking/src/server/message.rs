@@ -106,4 +106,4 @@ impl<T: Stream> Connection<'_, T> {
     }
 }
 
-const _: () = assert!(PIECE <= LARGE, "no buffer is larger than 64 KiB");
+const _: () = assert!(PIECE <= LARGE, "no buffer is larger than 128 KiB");

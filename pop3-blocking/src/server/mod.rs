@@ -33,7 +33,7 @@
 //!   see the end of the connection, however that came about: end of input, time-out, shutdown, panic (R35, R39).
 //! - A message that could not be sent whole has no end line: the connection is cut (R1939-3.18).
 //! - Every wait ends, and everything that a client can make grow has a limit: [`Limits`]. No buffer is larger than
-//!   64 KiB, and an idle connection has 5 KiB of them (under TLS those of TLS besides).
+//!   128 KiB, and an idle connection has 5 KiB of them (under TLS those of TLS besides).
 //! - A panic of the authenticator or the store ends one session, with `-ERR [SYS/TEMP]` if a reply is owed, and is
 //!   counted: [`Statistics::panicked`] (PB-S37). A program built with `panic = "abort"` gives this promise away.
 //! - Passwords travel under TLS only, unless [`Policy::allow_cleartext_login`] was called.

@@ -125,9 +125,9 @@ fn pb_s41_a_long_list_leaves_in_large_writes() {
         assert!(peer.rest().0.ends_with(".\r\n+OK bye\r\n"));
     });
     assert!(matches!(outcome, Outcome::Quit), "{outcome}");
-    assert!(counts.largest.load(Ordering::SeqCst) <= 64 * 1024);
+    assert!(counts.largest.load(Ordering::SeqCst) <= 128 * 1024);
     // Almost half a million octets.
-    assert!(counts.writes.load(Ordering::SeqCst) < 20, "{} writes", counts.writes.load(Ordering::SeqCst));
+    assert!(counts.writes.load(Ordering::SeqCst) < 10, "{} writes", counts.writes.load(Ordering::SeqCst));
 }
 
 /// A client whose commands have all arrived, and that breaks when it is written to for the last time.
@@ -282,7 +282,7 @@ impl Read for Lines<'_> {
 }
 
 #[test]
-fn pb_s41_a_message_of_64_mib_goes_through_buffers_of_64_kib() {
+fn pb_s41_a_message_of_64_mib_goes_through_buffers_of_128_kib() {
     const SIZE: usize = 64 << 20;
     let largest_read = Arc::<AtomicUsize>::default();
     let store = Synthetic { octets: SIZE, largest_read: Arc::clone(&largest_read) };
@@ -298,11 +298,11 @@ fn pb_s41_a_message_of_64_mib_goes_through_buffers_of_64_kib() {
     });
     assert!(matches!(outcome, Outcome::Quit), "{outcome}");
     assert_eq!(largest_read.load(Ordering::SeqCst), 64 * 1024);
-    assert!(counts.largest.load(Ordering::SeqCst) <= 64 * 1024);
+    assert!(counts.largest.load(Ordering::SeqCst) <= 128 * 1024);
     // And they are used well.
     let octets = counts.octets.load(Ordering::SeqCst);
     assert!(
-        counts.writes.load(Ordering::SeqCst) <= octets / (32 * 1024) * 2,
+        counts.writes.load(Ordering::SeqCst) <= octets / (64 * 1024) * 2,
         "{} writes",
         counts.writes.load(Ordering::SeqCst)
     );
