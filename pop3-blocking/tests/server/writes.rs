@@ -297,7 +297,7 @@ fn pb_s41_a_message_of_64_mib_goes_through_buffers_of_128_kib() {
         assert!(octets.ends_with(b"xx\r\n.\r\n+OK bye\r\n") && ending == Ending::Orderly);
     });
     assert!(matches!(outcome, Outcome::Quit), "{outcome}");
-    assert_eq!(largest_read.load(Ordering::SeqCst), 64 * 1024);
+    assert_eq!(largest_read.load(Ordering::SeqCst), 32 * 1024);
     assert!(counts.largest.load(Ordering::SeqCst) <= 128 * 1024);
     // And they are used well.
     let octets = counts.octets.load(Ordering::SeqCst);
